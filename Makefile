@@ -1,0 +1,58 @@
+# Everything here works on a fresh machine with Python 3.11, make and a package registry. Nothing is installed outside
+# this folder, except the throw-away Kubernetes' programs, which later clones find again in the user's cache.
+
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin
+DEVCLUSTER := $(RUN)/python -m devcluster
+
+.PHONY: help
+help:  ## Say what can be made.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# uv comes by pip into the project's own environment and then keeps that environment equal to uv.lock.
+$(VENV)/installed: pyproject.toml uv.lock
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ". Try make PYTHON=python3.13 ...") if sys.version_info < (3, 11) else 0'
+	@test -x $(RUN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(RUN)/uv || $(RUN)/python -m pip install --quiet --disable-pip-version-check "$$(sed -n 's/^ *"\(uv==.*\)",/\1/p' pyproject.toml)"
+	@env -u VIRTUAL_ENV UV_PROJECT_ENVIRONMENT=$(VENV) UV_PYTHON_DOWNLOADS=never $(RUN)/uv sync --quiet --frozen --python $(RUN)/python
+	@touch $@
+
+.PHONY: install
+install: $(VENV)/installed  ## Put what the project needs into .venv.
+
+.PHONY: demo
+demo: install  ## Play the story: a wallet runs dry, its job is terminated (FAST=1: at ten times the price).
+	@$(DEVCLUSTER) demo $(if $(FAST),--fast)
+
+.PHONY: cluster
+cluster: install  ## Start a throw-away Kubernetes with the CRDs and policies; prints its KUBECONFIG.
+	@$(DEVCLUSTER) up
+
+.PHONY: cluster-down
+cluster-down: install  ## Stop it and leave nothing behind.
+	@$(DEVCLUSTER) down
+
+.PHONY: lint
+lint: install  ## Lint, check types and imports.
+	@$(RUN)/ruff check --quiet .
+	@$(RUN)/ruff format --quiet --check .
+	@$(RUN)/mypy
+	@$(RUN)/lint-imports --no-cache
+
+.PHONY: test
+test: install  ## Run every check and test that can run on this machine.
+	@$(RUN)/python -m tests
+
+.PHONY: e2e
+e2e: install  ## Run the end-to-end tests on kind (KIND_NODE_IMAGE and KIND_CONFIG choose what it runs).
+	@$(RUN)/python -m tests --only e2e
+
+.PHONY: crds
+crds: install  ## Write crds/ anew from the models in operator/ucloud_operator/api.
+	@$(RUN)/ucloud-operator crds --output crds
+
+.PHONY: format
+format: install  ## Format the code.
+	@$(RUN)/ruff check --quiet --fix-only .
+	@$(RUN)/ruff format --quiet .

@@ -1,0 +1,1 @@
+"""Credit limits for compute jobs on Kubernetes."""
