@@ -1,0 +1,284 @@
+"""UCloudJob: one run of an application on a product, paid from the namespace's wallet, and what became of it."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import ClassVar
+
+from pydantic import Field
+
+from ucloud_operator.api.common import (
+    Amount,
+    Condition,
+    FreeForm,
+    Model,
+    Name,
+    Resource,
+    TimestampMs,
+)
+
+MAX_NAME_LENGTH = 45
+MAX_REPLICAS = 1000
+MAX_UPDATES = 64
+MAX_RUNS = 64
+
+
+class JobState(StrEnum):
+    """Where a job is in its life."""
+
+    IN_QUEUE = "IN_QUEUE"
+    RUNNING = "RUNNING"
+    SUCCESS = "SUCCESS"
+    FAILURE = "FAILURE"
+    EXPIRED = "EXPIRED"
+    SUSPENDED = "SUSPENDED"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether a job in this state stays in it for ever."""
+        return self in FINAL_STATES
+
+
+FINAL_STATES = frozenset({JobState.SUCCESS, JobState.FAILURE, JobState.EXPIRED})
+
+
+class NameAndVersion(Model):
+    """Which application: its name and version."""
+
+    name: Name
+    """The application's name, such as acme-web-application."""
+
+    version: Name
+    """The application's version, such as 1.0.0."""
+
+
+class ProductReference(Model):
+    """Which product: its id, and the category and provider that it belongs to."""
+
+    id: Name
+    """The product's name, such as example-compute."""
+
+    category: Name
+    """The name of the product's category, such as example-compute."""
+
+    provider: Name
+    """The provider's name, such as example."""
+
+
+class SimpleDuration(Model):
+    """A length of time: hours, minutes and seconds together."""
+
+    hours: int = Field(default=0, ge=0, le=1_000_000)
+    """Hours."""
+
+    minutes: int = Field(default=0, ge=0, le=1_000_000)
+    """Minutes, added to the hours."""
+
+    seconds: int = Field(default=0, ge=0, le=1_000_000)
+    """Seconds, added to the hours and minutes."""
+
+    @property
+    def duration_ms(self) -> int:
+        """The whole length in milliseconds."""
+        return ((self.hours * 60 + self.minutes) * 60 + self.seconds) * 1000
+
+
+class UCloudJobSpec(Model):
+    """What to run, on what, how many times over and for how long."""
+
+    application: NameAndVersion
+    """What to run. It can't be changed."""
+
+    product: ProductReference
+    """What to run it on. The namespace's wallet for the product's category pays. It can't be changed."""
+
+    replicas: int = Field(default=1, ge=1, le=MAX_REPLICAS)
+    """How many pods run it side by side, from 1 to 1000. Each costs the product's price. It can't be changed."""
+
+    name: str | None = Field(default=None, max_length=253)
+    """A title for people. It may be changed at any time."""
+
+    parameters: FreeForm | None = None
+    """What the application is asked to do: an object of its own making. It can't be changed."""
+
+    resources: tuple[FreeForm, ...] | None = Field(default=None, max_length=64)
+    """What the application is given besides, such as folders: objects of UCloud's making. They can't be changed."""
+
+    time_allocation: SimpleDuration | None = None
+    """How long the job may run in all, such as `{hours: 1}`; then it ends as EXPIRED. Absent means for as long as there
+    are credits. It may be raised while the job lives, not lowered, added or removed."""
+
+    labels: Mapping[str, str] = Field(default={}, max_length=64)
+    """Labels for people and programs, such as `{"course": "physics-1"}`. They may be changed at any time."""
+
+    allow_duplicate_job: bool = False
+    """Whether it may run although an equal job is running already. It can't be changed."""
+
+    opened_file: str | None = Field(default=None, max_length=4096)
+    """The file that it was started from, for the record. It can't be changed."""
+
+    restart_on_exit: bool | None = None
+    """Whether the application asked to be started again after its exit. It can't be changed."""
+
+    ssh_enabled: bool | None = None
+    """Whether the application asked for access by SSH. It can't be changed."""
+
+    suspend: bool = False
+    """Write true to stop the pods and the spending, and false to let the job run again."""
+
+    terminate: bool = False
+    """Write true to end the job. That can't be taken back."""
+
+    termination_grace_period_seconds: int = Field(default=1, ge=1, le=300)
+    """How many seconds the application has between being told to stop (SIGTERM) and being killed, from 1 to 300. When
+    credits run out it is told that much earlier. It can't be changed."""
+
+
+class JobUpdate(Model):
+    """Something that happened to the job."""
+
+    state: JobState | None = None
+    """The state that the job entered, where it entered one."""
+
+    status: str | None = None
+    """What happened, as a sentence."""
+
+    timestamp: TimestampMs
+    """When it happened."""
+
+    output_folder: str | None = None
+    """Where the job's output is, once that is known."""
+
+    expected_state: JobState | None = None
+    """The state that the job was expected to be in."""
+
+    expected_different_state: bool | None = None
+    """Whether the job was expected to be in another state than `state`."""
+
+    new_time_allocation: int | None = None
+    """The new time allocation in milliseconds, where it was raised."""
+
+    allow_restart: bool | None = None
+    """Whether the job may be started again."""
+
+    new_mounts: tuple[str, ...] | None = None
+    """Folders that the job was given."""
+
+
+class JobRate(Model):
+    """What the job costs while it runs: price times replicas, for every period."""
+
+    price: Amount
+    """What one replica costs per period, as it was when the run began."""
+
+    replicas: int = Field(ge=1, le=MAX_REPLICAS)
+    """How many replicas run."""
+
+    period_ms: int = Field(ge=1)
+    """The period's length in milliseconds."""
+
+
+class JobRun(JobRate):
+    """One stretch of time during which all replicas ran, and what it cost per period."""
+
+    number: int = Field(ge=1)
+    """1 for the first run; each resumption is one more."""
+
+    started_at: TimestampMs
+    """When the last replica had started: billing begins."""
+
+    ended_at: TimestampMs | None = None
+    """When the first replica had stopped, or the credits: billing ends. Absent while the run goes on."""
+
+
+class RunsFolded(Model):
+    """The sum of earlier runs that are no longer listed."""
+
+    runs: int = Field(default=0, ge=0)
+    """How many runs."""
+
+    elapsed_ms: int = Field(default=0, ge=0)
+    """How many milliseconds they lasted, together."""
+
+    usage: Amount = 0
+    """The whole units that they used."""
+
+    remainder: int = Field(default=0, ge=0)
+    """What they used beyond those, in units times milliseconds, less than one unit for a whole period."""
+
+
+class JobWallet(Model):
+    """The wallet that pays for the job."""
+
+    name: str
+    """Its name."""
+
+    uid: str
+    """Its uid."""
+
+
+class UCloudJobStatus(Model):
+    """What became of the job so far."""
+
+    state: JobState | None = None
+    """IN_QUEUE, RUNNING or SUSPENDED; at the end SUCCESS, FAILURE or EXPIRED."""
+
+    updates: tuple[JobUpdate, ...] = Field(default=(), max_length=MAX_UPDATES)
+    """What happened, oldest first: the last 64, the first and the last run always among them."""
+
+    started_at: TimestampMs | None = None
+    """When it first ran."""
+
+    expires_at: TimestampMs | None = None
+    """When its time allocation ends if it goes on running."""
+
+    usage: Amount = 0
+    """What it has used so far, in the category's smallest unit."""
+
+    rate: JobRate | None = None
+    """What it costs while it runs."""
+
+    rate_per_minute: Amount = 0
+    """What it uses per minute at present, rounded down: 0 while it does not run."""
+
+    runs: tuple[JobRun, ...] = Field(default=(), max_length=MAX_RUNS)
+    """The stretches of time that it is billed for, oldest first."""
+
+    runs_folded: RunsFolded = RunsFolded()
+    """Earlier runs, summed up."""
+
+    wallet: JobWallet | None = None
+    """The wallet that pays for it."""
+
+    reason: str | None = None
+    """Why it is in this state, as one CamelCase word, such as OutOfCredits."""
+
+    message: str | None = None
+    """Why it is in this state, as a sentence with the numbers."""
+
+    observed_generation: int = Field(default=0, ge=0)
+    """The `metadata.generation` of the spec that was last acted on."""
+
+    conditions: tuple[Condition, ...] = ()
+    """Statements about the job, such as whether it is ready, or will soon be out of credits."""
+
+
+class UCloudJob(Resource):
+    """One run of an application on a product, paid by its namespace's wallet.
+
+    While its pods run it spends that wallet's credits. When they are used up it ends, or waits for more where the
+    wallet says so.
+    """
+
+    PLURAL: ClassVar[str] = "ucloudjobs"
+    NAMESPACED: ClassVar[bool] = True
+
+    spec: UCloudJobSpec
+    """What to run, on what, how many times over and for how long."""
+
+    status: UCloudJobStatus = UCloudJobStatus()
+    """What became of it so far. Written by the operator."""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether it has ended for good."""
+        return self.status.state is not None and self.status.state.is_final

@@ -1,0 +1,232 @@
+"""Wallet: credits for one product category of one workspace (a namespace), and where they come from."""
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from ucloud_operator.api.common import (
+    Amount,
+    Condition,
+    Model,
+    Name,
+    ProductCategory,
+    Resource,
+    TimestampMs,
+)
+
+MAX_GROUPS = 32
+MAX_ALLOCATIONS = 64
+
+WalletName = Name
+OnExhaustion = Literal["Terminate", "Suspend"]
+AllocationPhase = Literal["Pending", "Active", "Retired"]
+
+
+class WalletOwner(Model):
+    """Whom the wallet belongs to: a user or a project. It is for display; access is RBAC's business."""
+
+    type: Literal["user", "project"]
+    """Either user or project."""
+
+    username: Name | None = None
+    """The user's name, such as user. To be written when `type` is user."""
+
+    project_id: Name | None = None
+    """The project's id. To be written when `type` is project."""
+
+
+class WalletReference(Model):
+    """Another wallet, by namespace and name."""
+
+    namespace: str = Field(min_length=1, max_length=63)
+    """The namespace (workspace) that the wallet is in."""
+
+    name: str = Field(min_length=1, max_length=253)
+    """The wallet's name there."""
+
+    @property
+    def key(self) -> str:
+        """`namespace/name`, as the wallet itself calls its key."""
+        return f"{self.namespace}/{self.name}"
+
+
+class Allocation(Model):
+    """A number of credits that may be spent during one stretch of time."""
+
+    id: str = Field(min_length=1, max_length=63)
+    """A name for it that no other allocation of this group has, such as spring-2026. Usage is attributed to it, so keep
+    it."""
+
+    quota: Amount
+    """How many credits, in the category's smallest unit: an integer from 0 to 9000000000000000000, such as 500000."""
+
+    start_date: TimestampMs
+    """The instant from which they can be spent, inclusive: an RFC 3339 time such as 2026-01-01T00:00:00Z."""
+
+    end_date: TimestampMs
+    """The instant until which they can be spent, exclusive: an RFC 3339 time later than `startDate`, such as
+    2027-01-01T00:00:00Z. What is left then is lost; what was used stays paid."""
+
+    granted_in: str | None = Field(default=None, max_length=253)
+    """Where it was decided, such as the id of a grant application. For the record only."""
+
+
+class AllocationGroup(Model):
+    """All the credits that come from one parent."""
+
+    parent: WalletReference | None = None
+    """The wallet that grants these credits: it must pay for the same category, and what is spent here is spent there
+    too. Leave it out for credits that come from nowhere else (a root)."""
+
+    allocations: tuple[Allocation, ...] = Field(default=(), max_length=MAX_ALLOCATIONS)
+    """What was granted: amounts, each with the time during which it can be spent. At most 64."""
+
+
+class WalletSpec(Model):
+    """What a wallet pays for, and the credits that were granted to it."""
+
+    owner: WalletOwner
+    """Whom it belongs to."""
+
+    pays_for: ProductCategory
+    """The product category that this wallet pays for, for jobs of its own namespace. It can't be changed."""
+
+    allocation_groups: tuple[AllocationGroup, ...] = Field(default=(), max_length=MAX_GROUPS)
+    """The credits, grouped by the wallet that grants them. At most 32 groups. A wallet without any is locked."""
+
+    opening_usage: Amount = 0
+    """Usage brought in from elsewhere, such as the total of a former system, in the category's smallest unit. It counts
+    as used before anything else. It may be raised and never lowered."""
+
+    on_exhaustion: OnExhaustion = "Terminate"
+    """What becomes of running jobs when the credits run out: Terminate ends them, Suspend stops their pods and starts
+    them again once the wallet is topped up."""
+
+
+class AllocationStatus(Model):
+    """An allocation as it was last applied."""
+
+    id: str
+    """The allocation's id."""
+
+    quota: Amount
+    """Its quota, as last applied."""
+
+    start_date: TimestampMs
+    """Its start, as last applied."""
+
+    end_date: TimestampMs
+    """Its end, as last applied."""
+
+    used: Amount = 0
+    """How many of its credits were used."""
+
+    phase: AllocationPhase = "Pending"
+    """Pending before its start, Active from then on, Retired from its end on."""
+
+
+class GroupStatus(Model):
+    """An allocation group as it was last applied: one edge of the tree of wallets."""
+
+    parent: WalletReference | None = None
+    """The granting wallet, or nothing for a root."""
+
+    quota: Amount = 0
+    """What the group contributes to the wallet's quota: active allocations whole, retired ones as far as they were
+    used."""
+
+    tree_usage: Amount = 0
+    """How much of the usage here and below was passed up to the parent through this group."""
+
+    allocations: tuple[AllocationStatus, ...] = ()
+    """The group's allocations, as last applied."""
+
+
+class DepartedWallet(Model):
+    """A wallet below this one that was deleted. What it had used of this wallet's credits stays used."""
+
+    namespace: str
+    """The namespace it was in."""
+
+    name: str
+    """Its name."""
+
+    uid: str
+    """Its uid."""
+
+    usage: Amount
+    """What it had used of this wallet's credits."""
+
+
+class WalletStatus(Model):
+    """What a wallet has, had and can still use. Amounts are in the category's smallest unit, as of `meteredAt`."""
+
+    quota: Amount = 0
+    """The sum of what the allocation groups contribute."""
+
+    local_usage: Amount = 0
+    """What the jobs of this namespace have used, running ones included, and the opening usage."""
+
+    total_usage: Amount = 0
+    """Local usage and what wallets below have used of this wallet's credits."""
+
+    tree_usage: Amount = 0
+    """How much of the total usage was passed up to parents. The rest is `excess`."""
+
+    total_allocated: Amount = 0
+    """What this wallet has granted to wallets below. It may be more than `quota`."""
+
+    max_usable: Amount = 0
+    """How much can still be used now: the least that is left anywhere on the way up, so it can be less than quota minus
+    usage."""
+
+    locked: bool = False
+    """Whether nothing can be used any more. Jobs of a locked wallet neither start nor run."""
+
+    rate_per_minute: Amount = 0
+    """What the running jobs of this namespace use per minute, together."""
+
+    exhausts_at: TimestampMs | None = None
+    """When the credits run out if everything goes on as it is. Absent when they don't."""
+
+    metered_at: TimestampMs | None = None
+    """The instant that these numbers are for."""
+
+    observed_generation: int = Field(default=0, ge=0)
+    """The `metadata.generation` of the spec that was last applied."""
+
+    settled_usage: Amount = 0
+    """Usage of jobs that are deleted and accounted for."""
+
+    settling: tuple[str, ...] = ()
+    """The uids of jobs whose usage is in `settledUsage` while their finalizer is being removed."""
+
+    excess: Amount = 0
+    """Usage that no allocation covers: it exists only if `openingUsage` was larger than the quota."""
+
+    departed: tuple[DepartedWallet, ...] = ()
+    """Wallets below this one that were deleted, with what they had used."""
+
+    groups: tuple[GroupStatus, ...] = ()
+    """The allocation groups as last applied: with `meteredAt`, the checkpoint that accounting goes on from."""
+
+    conditions: tuple[Condition, ...] = ()
+    """Statements about the wallet: whether it can be used, and why not."""
+
+
+class Wallet(Resource):
+    """Credits for one product category of one workspace (this namespace).
+
+    Jobs of the namespace that use a product of that category spend them while they run. When nothing is left they
+    are stopped, and the wallet is locked until it is topped up.
+    """
+
+    PLURAL: ClassVar[str] = "wallets"
+    NAMESPACED: ClassVar[bool] = True
+
+    spec: WalletSpec
+    """What the wallet pays for and the credits that were granted to it. To top it up, add an allocation or raise a
+    quota."""
+
+    status: WalletStatus = WalletStatus()
+    """What was used and what is left. Written by the operator."""
