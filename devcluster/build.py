@@ -1,0 +1,135 @@
+"""Building the control plane from Go modules, once per machine and version.
+
+What was built lies in the user's cache under a name that is a hash of what it was built from, so every clone finds it
+and no clone finds a wrong one. A build is made beside its final place and renamed into it: whatever is found there is
+whole. Of two builders at once the second waits for the first.
+"""
+
+import fcntl
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from devcluster.golang import find_go
+from devcluster.problems import DevclusterError
+from devcluster.progress import Progress
+
+KUBERNETES_VERSION = "1.37.2"
+_SOURCES = Path(__file__).parent / "go"
+
+
+def _version_flags() -> str:
+    major, minor, _ = KUBERNETES_VERSION.split(".")
+    values = {"gitVersion": f"v{KUBERNETES_VERSION}", "gitMajor": major, "gitMinor": minor}
+    packages = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
+    return " ".join(f"-X {package}.{name}={value}" for package in packages for name, value in values.items())
+
+
+@dataclass(frozen=True)
+class Module:
+    """A Go module of ours, and the one binary that is built from it."""
+
+    name: str
+    what: str
+    package: str
+    usual_minutes: str
+    linker_flags: str = "-s -w"
+    links: tuple[str, ...] = field(default=())
+    """Further names of the binary: it does what it is called."""
+
+    @property
+    def sources(self) -> Path:
+        """Its folder."""
+        return _SOURCES / self.name
+
+
+KUBERNETES = Module(
+    name="kubernetes",
+    what=f"Kubernetes {KUBERNETES_VERSION} (API server, etcd, controller manager, scheduler, kubectl)",
+    package=".",
+    usual_minutes="5 to 10 minutes",
+    linker_flags=f"-s -w {_version_flags()}",
+    links=("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl"),
+)
+KWOK = Module(
+    name="kwok",
+    what="KWOK (plays the nodes)",
+    package="sigs.k8s.io/kwok/cmd/kwok",
+    usual_minutes="1 to 2 minutes",
+)
+
+
+def cache() -> Path:
+    """The folder that later clones look into."""
+    home = os.environ.get("XDG_CACHE_HOME")
+    return (Path(home) if home else Path.home() / ".cache") / "ucloud-devcluster"
+
+
+def built(module: Module) -> Path:
+    """The folder with a module's programs; they are built first where they aren't there."""
+    place = cache() / f"{module.name}-{_fingerprint(module)}"
+    if not place.is_dir():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with _only_builder(place):
+            if not place.is_dir():  # else another has just built it
+                _build(module, place)
+    return place
+
+
+def _fingerprint(module: Module) -> str:
+    digest = hashlib.sha256()
+    for source in sorted(path for path in module.sources.iterdir() if path.is_file()):
+        digest.update(f"{source.name}\0{source.stat().st_size}\0".encode() + source.read_bytes())
+    digest.update("\0".join([module.package, module.linker_flags, *module.links]).encode())
+    digest.update(f"{platform.system()}\0{platform.machine()}".encode())
+    return digest.hexdigest()[:16]
+
+
+@contextmanager
+def _only_builder(place: Path) -> Iterator[None]:
+    with place.with_suffix(".lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"Waiting for another process that builds {place.name} ...", file=sys.stderr, flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _build(module: Module, place: Path) -> None:
+    progress = Progress(
+        f"Building {module.what}: once per machine and version, {module.usual_minutes}; kept in {place}."
+    )
+    unfinished = place.with_suffix(".unfinished")  # what a killed builder left: we hold the lock
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir()
+    go = find_go(cache(), progress)
+    packages = _run_go([go, "list", "-deps", "-f", "{{.ImportPath}}", module.package], module, progress, "downloaded")
+    command = [go, "build", "-v", "-trimpath", "-buildvcs=false", "-ldflags", module.linker_flags]
+    command += ["-o", str(unfinished / module.name), module.package]
+    _run_go(command, module, progress, f"of at most {packages.count(chr(10))} packages compiled")
+    for link in module.links:
+        (unfinished / link).symlink_to(module.name)
+    unfinished.rename(place)
+    progress.done("built")
+
+
+def _run_go(command: list[str], module: Module, progress: Progress, unit: str) -> str:
+    """Run go and count the lines of its standard error, one per thing done."""
+    environment = os.environ | {"CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly", "GOTOOLCHAIN": "local", "GOWORK": "off"}
+    process = subprocess.Popen(
+        command, cwd=module.sources, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    with process:
+        last_lines = progress.count(process, unit)
+        output = process.stdout.read() if process.stdout else ""
+    if process.returncode:
+        raise DevclusterError(f"{' '.join(command[:3])} failed in {module.sources}:\n{last_lines}")
+    return output

@@ -1,0 +1,44 @@
+"""Telling people who wait what they wait for."""
+
+import subprocess
+import sys
+import time
+from collections import deque
+
+_SECONDS_BETWEEN_LINES = 15.0
+_SECONDS_BETWEEN_UPDATES = 0.2
+
+
+class Progress:
+    """A line that says what is done and why, then how far it is: in place on a terminal, else every 15 seconds."""
+
+    def __init__(self, headline: str) -> None:
+        self._began = time.monotonic()
+        self._shown_at = self._began
+        self._on_terminal = sys.stderr.isatty()
+        print(headline, file=sys.stderr, flush=True)
+
+    def count(self, process: subprocess.Popen[str], unit: str) -> str:
+        """Count the lines that a process writes to its standard error; returns the last of them."""
+        last_lines: deque[str] = deque(maxlen=20)
+        for number, line in enumerate(process.stderr or (), start=1):
+            last_lines.append(line)
+            self.show(f"{number} {unit}")
+        return "".join(last_lines)
+
+    def show(self, state: str) -> None:
+        """Say how far it is, if the last time is long enough ago."""
+        now = time.monotonic()
+        if now - self._shown_at < (_SECONDS_BETWEEN_UPDATES if self._on_terminal else _SECONDS_BETWEEN_LINES):
+            return
+        self._shown_at = now
+        self._print(state, end="" if self._on_terminal else "\n")
+
+    def done(self, state: str) -> None:
+        """Say that it has ended."""
+        self._print(state, end="\n")
+
+    def _print(self, state: str, end: str) -> None:
+        start = "\r\033[K" if self._on_terminal else ""
+        elapsed = int(time.monotonic() - self._began)
+        print(f"{start}  {elapsed // 60}:{elapsed % 60:02} {state}", end=end, file=sys.stderr, flush=True)
