@@ -1,0 +1,104 @@
+"""Who we are to the API server, and where it is.
+
+In a cluster that is the service account's mounted files: read here directly, because loading the `kubernetes` package
+costs 40 MB and half a second. Anywhere else a kubeconfig says it, and that package reads it: contexts, inline and
+linked certificates, exec plugins. Both are plain blocking functions (a plugin may open a browser): call them in a
+thread.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+
+
+class LoginError(Exception):
+    """Nothing here says how to reach an API server."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """Where the API server is and what we show it. Never printed: `repr` leaves the secrets out."""
+
+    server: str
+    ca_path: str | None = None
+    insecure: bool = False
+    scheme: str = "Bearer"
+    token: str | None = field(default=None, repr=False)
+    token_path: str | None = None
+    """Where the token comes from, if it is a file: the kubelet replaces its content before it expires."""
+    certificate_path: str | None = None
+    private_key_path: str | None = None
+    proxy_url: str | None = None
+    tls_server_name: str | None = None
+
+    def ssl_context(self) -> ssl.SSLContext:
+        """Return what a TLS connection with these credentials needs (reads the files)."""
+        context = ssl.create_default_context(cafile=self.ca_path)
+        if self.insecure:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        if self.certificate_path:
+            context.load_cert_chain(self.certificate_path, self.private_key_path)
+        return context
+
+
+Login: TypeAlias = Callable[[], Credentials]
+
+
+def login() -> Credentials:
+    """Take KUBECONFIG if it is set, else the service account if we run in a pod, else the user's own kubeconfig."""
+    if not os.environ.get("KUBECONFIG") and os.environ.get("KUBERNETES_SERVICE_HOST"):
+        return from_service_account()
+    return from_kubeconfig()
+
+
+def from_service_account(folder: Path = SERVICE_ACCOUNT) -> Credentials:
+    """Read what the kubelet mounted for our service account."""
+    host, port = os.environ.get("KUBERNETES_SERVICE_HOST", ""), os.environ.get("KUBERNETES_SERVICE_PORT", "443")
+    if ":" in host:
+        host = f"[{host}]"
+    token_path = folder / "token"
+    try:
+        token = token_path.read_text(encoding="ascii").strip()
+    except OSError as error:
+        raise LoginError(
+            f"This pod has no service account token: {error}. Is automountServiceAccountToken off?"
+        ) from error
+    return Credentials(
+        server=f"https://{host}:{port}", ca_path=str(folder / "ca.crt"), token=token, token_path=str(token_path)
+    )
+
+
+def from_kubeconfig() -> Credentials:
+    """Read the current context of the user's kubeconfig, running its exec plugin if it names one."""
+    # Not in a pod, where it is not needed, for what it costs:
+    import kubernetes.client  # noqa: PLC0415
+    import kubernetes.config  # noqa: PLC0415
+
+    config = kubernetes.client.Configuration()
+    try:
+        kubernetes.config.load_kube_config(client_configuration=config, persist_config=False)  # type: ignore[no-untyped-call]
+    except (kubernetes.config.ConfigException, OSError) as error:
+        raise LoginError(
+            f"No way to an API server: not in a pod, and {error}. Set KUBECONFIG to the path of a kubeconfig."
+        ) from error
+    # A token, and a user name with its password too, arrive here as the whole header.
+    scheme, _, token = (config.get_api_key_with_prefix("BearerToken") or "").partition(" ")
+    return Credentials(
+        server=config.host.rstrip("/"),
+        ca_path=config.ssl_ca_cert,
+        insecure=not config.verify_ssl,
+        scheme=scheme or "Bearer",
+        token=token.strip() or None,
+        certificate_path=config.cert_file,
+        private_key_path=config.key_file,
+        proxy_url=config.proxy,
+        tls_server_name=config.tls_server_name,
+    )

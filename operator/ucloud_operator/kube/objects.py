@@ -1,0 +1,53 @@
+"""JSON objects as they travel, and the few fields of them that this folder reads itself.
+
+Whoever needs more of an object parses it into a model. `object` instead of `Any` makes the type checker insist on that.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TypeAlias
+
+Json: TypeAlias = Mapping[str, object]
+"""What is sent."""
+
+JsonObject: TypeAlias = dict[str, object]
+"""What comes back."""
+
+
+def encode(body: Json | bytes) -> bytes:
+    """Return the body as it is sent."""
+    return body if isinstance(body, bytes) else json.dumps(body, separators=(",", ":")).encode()
+
+
+def decode(content: bytes) -> JsonObject:
+    """Return the object in it; `ValueError` where there is none."""
+    decoded: object = json.loads(content)
+    if not isinstance(decoded, dict):
+        raise ValueError(f"expected a JSON object, not {content[:40]!r}")  # noqa: TRY004  # of the content, not of a type
+    return decoded
+
+
+def section(body: Json, name: str) -> Json:
+    """Return an object inside an object; an absent one is empty."""
+    inner = body.get(name)
+    return inner if isinstance(inner, dict) else {}
+
+
+def objects(body: Json, name: str) -> list[JsonObject]:
+    """Return a list of objects inside an object; an absent one is empty."""
+    inner = body.get(name)
+    return [each for each in inner if isinstance(each, dict)] if isinstance(inner, list) else []
+
+
+def text(body: Json, name: str) -> str:
+    """Return a string; an absent one is empty."""
+    value = body.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def number(body: Json, name: str) -> int | None:
+    """Return an integer, or None where there is none."""
+    value = body.get(name)
+    return value if isinstance(value, int) else None
