@@ -1,0 +1,213 @@
+"""Every reason a job can have, and every sentence people read about one.
+
+A *reason* is for programs: one CamelCase word in ``status.reason``, in conditions, Events and the stop annotation.
+People filter, alert and branch on it, so :class:`Reason` is an API: words are added to it, none is ever renamed.
+
+A *sentence* is for people and carries the numbers they need to act. Where UCloud has a sentence, it is UCloud's to the
+letter; the three of UCloud's own documentation (``QUEUED``, ``RUNNING``, ``OUT_OF_CREDITS``) are a contract as well,
+because existing clients compare them. A sentence never tells a time relative to now ("3 seconds ago"): it is written
+once and read later.
+"""
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why a job is in its state, for programs."""
+
+    # On its way.
+    Queued = "Queued"  # waits for its pods to be placed
+    Unschedulable = "Unschedulable"  # the same, and there is no place at present
+    Starting = "Starting"  # placed: images are pulled, containers made
+    Started = "Started"  # every replica runs; the meter runs with them
+    Suspended = "Suspended"  # `spec.suspend` was set
+    Resumed = "Resumed"  # back in the queue after a suspension
+
+    # References that are waited for, then given up.
+    NoWallet = "NoWallet"  # no wallet in this namespace pays for the product's category
+    WalletDeleted = "WalletDeleted"  # the wallet was deleted under the job
+    WalletBlocked = "WalletBlocked"  # the wallet can't be used as it is written: a circle of parents, a second wallet
+    ProductNotFound = "ProductNotFound"
+    ApplicationNotFound = "ApplicationNotFound"
+    ParentNotFound = "ParentNotFound"  # a wallet above the job's doesn't exist
+
+    # Refused.
+    NotEnoughCredits = "NotEnoughCredits"  # at the start; during a run it is OutOfCredits
+    DuplicateJob = "DuplicateJob"  # an identical job runs and `allowDuplicateJob` is false
+
+    # Stopped on purpose.
+    Stopping = "Stopping"  # told to stop and not gone yet
+    OutOfCredits = "OutOfCredits"
+    Expired = "Expired"  # the time allocation is used up
+    Cancelled = "Cancelled"  # `spec.terminate`, the job's or its namespace's deletion
+
+    # Ended by itself.
+    Completed = "Completed"  # exit code 0
+    ExitCode = "ExitCode"
+    Signal = "Signal"
+    OOMKilled = "OOMKilled"
+
+    # Ended by the cluster, or never begun.
+    Evicted = "Evicted"
+    NodeLost = "NodeLost"
+    NodeRefused = "NodeRefused"  # the kubelet didn't admit the pod
+    ImagePullFailed = "ImagePullFailed"
+    ConfigError = "ConfigError"  # the container couldn't be created or started
+    PodDeleted = "PodDeleted"  # by somebody else than the operator
+    Unknown = "Unknown"
+
+
+# What a running job goes through. The first three are those of UCloud's documentation, to the letter.
+QUEUED = "Your job is now waiting in the queue!"
+RUNNING = "Your job is now running!"
+OUT_OF_CREDITS = "Your job has been terminated (No more credits)"
+CANCELLED = "Your job has been cancelled!"
+NAMESPACE_DELETED = "Your job has been cancelled! (Its namespace is being deleted)"
+WALLET_DELETED = "Your job has been terminated (Its wallet was deleted)"
+WALLET_UNUSABLE = "Your job has been terminated (Its wallet can no longer be used)"
+PARENT_DELETED = "Your job has been terminated (A parent of its wallet is missing)"
+EXPIRED = "Your job has expired."
+SUSPENDED = "Your job has been suspended."
+SUSPENDED_OUT_OF_CREDITS = "Your job has been suspended (No more credits)"
+RESUMED = "Your job is back in the queue!"
+DUPLICATE = "Duplicate job is already running"
+
+# How pods end. UCloud's, from its Kubernetes integration.
+COMPLETED = "Job completed successfully."
+OOM_KILLED = "Job exceeded its memory limit (OOMKilled)."
+EVICTED = "Job was evicted by the system."
+EVICTED_MEMORY = "Job was evicted because the node was under memory pressure."
+NODE_LOST = "Job failed because its node was no longer available."
+NO_DETAILS = "Job failed without termination details."
+UNDETERMINED = "Job failed because Kubernetes could no longer determine its state."
+
+# Ours, in the same voice.
+POD_DELETED = "Job failed because one of its pods was deleted."
+DEADLINE = "Job was stopped by a deadline that the operator did not set."
+
+
+def exit_code(code: int) -> str:
+    """An exit code other than 0."""
+    return f"Job failed with exit code {code}."
+
+
+def signal(number: int) -> str:
+    """Killed by a signal that we did not send."""
+    return f"Job was terminated by signal {number}."
+
+
+def image_pull_failed(message: str) -> str:
+    """With what the kubelet says about it."""
+    return _because("Job failed because its image could not be pulled", message)
+
+
+def config_error(message: str) -> str:
+    """With what the kubelet says about it."""
+    return _because("Job failed because its container could not be started", message)
+
+
+def node_refused(message: str) -> str:
+    """With what the kubelet says about it."""
+    return _because("Job failed because its node did not accept it", message)
+
+
+def unschedulable(message: str) -> str:
+    """In the queue for want of a place, with what the scheduler says about it."""
+    return _because("There are currently no machines available to run your job", message)
+
+
+# References: while they are waited for, and when that ends.
+
+
+def waiting_for(what: str) -> str:
+    """A reference may arrive a moment after the job: people apply a folder of manifests at once."""
+    return f"Waiting for {what}."
+
+
+def gave_up_waiting(what: str, waited_ms: int) -> str:
+    """The same reference, and no more patience."""
+    return f"There is no {what}; waited {duration(waited_ms)} for it."
+
+
+def product(id_: str) -> str:
+    """A reference to a product, as a noun."""
+    return f"product '{id_}' (kubectl get computeproducts lists those there are)"
+
+
+def application(name: str, version: str) -> str:
+    """A reference to an application, as a noun."""
+    return f"application '{name}' in version '{version}' (kubectl get applications lists those there are)"
+
+
+def wallet(category: str, provider: str) -> str:
+    """A wallet that could pay, as a noun."""
+    return f"wallet in this namespace that pays for category '{category}' of provider '{provider}'"
+
+
+def parent(wallet_name: str, blocked: str) -> str:
+    """A wallet above the job's, as a noun, with what the ledger says about it."""
+    return f"usable parent of wallet '{wallet_name}' ({blocked})"
+
+
+def category_differs(id_: str, wanted: str, actual: str) -> str:
+    """The job names another category than its product has."""
+    return f"Product '{id_}' is in category {actual}, not in {wanted}: write that in spec.product."
+
+
+# Money.
+
+
+def wallet_locked(name: str) -> str:
+    """Nothing can be spent; UCloud's sentence for a workspace that is at its quota, with the wallet's name."""
+    return f"This workspace has reached the quota of wallet '{name}'."
+
+
+def wallet_blocked(name: str, blocked: str) -> str:
+    """Nothing can be spent, and it isn't for lack of credits."""
+    return f"Wallet '{name}' can't be used: {blocked}"
+
+
+def not_enough_credits(rate_per_minute: int, usable: int, runway_ms: int, minimum_ms: int) -> str:
+    """The refusal of a job that would end before it has done anything."""
+    return (
+        f"needs {rate_per_minute} per minute; this wallet can still use {usable}, which lasts {duration(runway_ms)}"
+        f" (at least {duration(minimum_ms)} are needed to start)"
+    )
+
+
+def credits_last(remaining_ms: int, instant: str) -> str:
+    """The warning before exhaustion; `instant` is RFC 3339."""
+    return f"At the present rate the credits last {duration(remaining_ms)}, until {instant}; then this job ends."
+
+
+# How numbers are said.
+
+_SECOND_MS = 1000
+_MINUTE_MS = 60 * _SECOND_MS
+_HOUR_MS = 60 * _MINUTE_MS
+_DAY_MS = 24 * _HOUR_MS
+
+_UNITS = (  # (from so many of them on, unit, its length): 119 s, but 2 min; 47 h, but 2 d
+    (2 * _DAY_MS, "d", _DAY_MS),
+    (2 * _HOUR_MS, "h", _HOUR_MS),
+    (2 * _MINUTE_MS, "min", _MINUTE_MS),
+    (_SECOND_MS, "s", _SECOND_MS),
+    (0, "ms", 1),
+)
+
+
+def duration(length_ms: int) -> str:
+    """A length of time in one unit, rounded down: nobody is promised more than there is."""
+    assert length_ms >= 0
+    unit, unit_ms = next((unit, unit_ms) for least_ms, unit, unit_ms in _UNITS if length_ms >= least_ms)
+    return f"{length_ms // unit_ms} {unit}"
+
+
+_LONGEST_MESSAGE = 512  # characters of a kubelet's or scheduler's message that go into a status
+
+
+def _because(sentence: str, message: str) -> str:
+    message = " ".join(message.split())
+    if not message:
+        return f"{sentence}."
+    return f"{sentence}: {message if len(message) <= _LONGEST_MESSAGE else message[: _LONGEST_MESSAGE - 1] + '…'}"
