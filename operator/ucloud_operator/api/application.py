@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from ucloud_operator.api.common import Model, Name, Resource
+from ucloud_operator.api.common import AGE, Column, Model, Name, Resource
 
 NONROOT = 65532
 
@@ -51,7 +51,14 @@ class Application(Resource):
     """What a job runs: a name and version that jobs ask for, and the container image and command behind them."""
 
     PLURAL: ClassVar[str] = "applications"
+    SHORT_NAME: ClassVar[str] = "capp"
     NAMESPACED: ClassVar[bool] = False
+    COLUMNS: ClassVar[tuple[Column, ...]] = (
+        Column("Application", "string", ".spec.name", "The name that jobs ask for"),
+        Column("Version", "string", ".spec.version", "The version that jobs ask for"),
+        AGE,
+        Column("Image", "string", ".spec.image", "The container image", priority=1),
+    )
 
     spec: ApplicationSpec
     """The application's name and version, and how its container is started."""

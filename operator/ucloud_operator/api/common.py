@@ -11,9 +11,10 @@ Amounts and instants are integers. A float would be wrong by a unit sooner or la
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, PlainSerializer, WithJsonSchema
 from pydantic.alias_generators import to_camel
@@ -72,13 +73,41 @@ Amount = Annotated[int, Field(ge=0, le=MAX_AMOUNT)]
 Name = Annotated[str, Field(min_length=1, max_length=253)]
 """A name that people or UCloud gave to something: any text that is not empty."""
 
-FreeForm = dict[str, JsonValue]
+FreeForm = Annotated[
+    Mapping[str, JsonValue], WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True})
+]
 """An object whose fields are not the operator's business."""
 
 
-def rules(*sentences: tuple[str, str]) -> dict[str, JsonValue]:
-    """CEL rules for a `json_schema_extra`: pairs of an expression that must hold and what to tell whoever breaks it."""
-    return {"x-kubernetes-validations": [{"rule": rule, "message": message} for rule, message in sentences]}
+@dataclass(frozen=True)
+class Rule:
+    """A CEL rule: what must hold of an object, and what whoever breaks it gets to read."""
+
+    holds: str
+    """The expression. `self` is the object that the rule is put on, `oldSelf` what it was before an update."""
+
+    message: str
+    """What is wrong and what to write instead."""
+
+    field: str | None = None
+    """The field below that is at fault, such as `.endDate`, where it isn't the object as a whole."""
+
+    message_with_values: str | None = None
+    """A CEL expression that says the same with the numbers. `message` stands in where it can't be computed."""
+
+    def as_json(self) -> dict[str, JsonValue]:
+        """The rule as `x-kubernetes-validations` lists it."""
+        written: dict[str, JsonValue] = {"rule": self.holds, "message": self.message}
+        if self.field:
+            written["fieldPath"] = self.field
+        if self.message_with_values:
+            written["messageExpression"] = self.message_with_values
+        return written
+
+
+def rules(*rules: Rule) -> dict[str, JsonValue]:
+    """Rules as the `json_schema_extra` of a field or a model."""
+    return {"x-kubernetes-validations": [rule.as_json() for rule in rules]}
 
 
 def immutable(field: str, instead: str) -> dict[str, JsonValue]:
@@ -87,15 +116,55 @@ def immutable(field: str, instead: str) -> dict[str, JsonValue]:
     An optional field needs `immutable_optional` on the object around it: a rule on the field itself is not evaluated
     when the field appears or vanishes.
     """
-    return rules(("self == oldSelf", f"{field} can't be changed: {instead}"))
+    return rules(Rule("self == oldSelf", f"{field} can't be changed: {instead}"))
 
 
-def immutable_optional(field: str, instead: str) -> tuple[str, str]:
+def immutable_optional(field: str, instead: str) -> Rule:
     """The rule, on the object around it, for an optional field that neither changes nor appears nor vanishes."""
-    return (
+    return Rule(
         f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})",
         f"{field} can't be changed, added or removed: {instead}",
+        field=f".{field}",
     )
+
+
+def list_map(*keys: str) -> dict[str, JsonValue]:
+    """The `json_schema_extra` of a list in which no two elements may have the same keys."""
+    return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)}
+
+
+WrittenTimestampMs = Annotated[
+    int,
+    BeforeValidator(_parse_if_text),
+    PlainSerializer(format_time, return_type=str),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "maxLength": 40,
+            **rules(
+                Rule(
+                    f"self.matches('{RFC3339_PATTERN}')",
+                    "write an RFC 3339 time with a zone, and with T and Z in upper case, such as 2026-11-24T08:00:00Z",
+                )
+            ),
+        }
+    ),
+]
+"""An instant that a person writes. `format: date-time` accepts a lower-case t and z, which CEL and Python don't, and
+says "must be of type date-time"; this one says what to write."""
+
+
+class Column(NamedTuple):
+    """A column of `kubectl get`; those of priority 1 appear with `-o wide` only."""
+
+    name: str
+    type: Literal["boolean", "date", "integer", "string"]
+    path: str
+    description: str
+    priority: int = 0
+
+
+AGE = Column("Age", "date", ".metadata.creationTimestamp", "How long it has existed")
 
 
 class Model(BaseModel):
@@ -132,7 +201,9 @@ class Resource(Model):
     GROUP: ClassVar[str] = GROUP
     VERSION: ClassVar[str] = VERSION
     PLURAL: ClassVar[str]
+    SHORT_NAME: ClassVar[str]
     NAMESPACED: ClassVar[bool]
+    COLUMNS: ClassVar[tuple[Column, ...]]
 
     metadata: ObjectMeta
 

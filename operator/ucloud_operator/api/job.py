@@ -4,22 +4,32 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import ClassVar
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from ucloud_operator.api.common import (
+    AGE,
+    DNS_LABEL_PATTERN,
     Amount,
+    Column,
     Condition,
     FreeForm,
     Model,
     Name,
     Resource,
+    Rule,
     TimestampMs,
+    immutable,
+    immutable_optional,
+    list_map,
+    rules,
 )
 
 MAX_NAME_LENGTH = 45
 MAX_REPLICAS = 1000
 MAX_UPDATES = 64
 MAX_RUNS = 64
+
+ANOTHER_JOB = "create another job instead"
 
 
 class JobState(StrEnum):
@@ -82,16 +92,35 @@ class SimpleDuration(Model):
         return ((self.hours * 60 + self.minutes) * 60 + self.seconds) * 1000
 
 
+def _seconds(of: str) -> str:
+    """CEL: the length of a time allocation in seconds."""
+    return f"({of}.hours * 3600 + {of}.minutes * 60 + {of}.seconds)"
+
+
 class UCloudJobSpec(Model):
     """What to run, on what, how many times over and for how long."""
 
-    application: NameAndVersion
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            *(
+                immutable_optional(field, ANOTHER_JOB)
+                for field in ("parameters", "resources", "openedFile", "restartOnExit", "sshEnabled")
+            ),
+            Rule(
+                "has(self.timeAllocation) == has(oldSelf.timeAllocation)",
+                "a timeAllocation can only be raised, not added to a job or removed from it: " + ANOTHER_JOB,
+                field=".timeAllocation",
+            ),
+        )
+    )
+
+    application: NameAndVersion = Field(json_schema_extra=immutable("application", ANOTHER_JOB))
     """What to run. It can't be changed."""
 
-    product: ProductReference
+    product: ProductReference = Field(json_schema_extra=immutable("product", ANOTHER_JOB))
     """What to run it on. The namespace's wallet for the product's category pays. It can't be changed."""
 
-    replicas: int = Field(default=1, ge=1, le=MAX_REPLICAS)
+    replicas: int = Field(default=1, ge=1, le=MAX_REPLICAS, json_schema_extra=immutable("replicas", ANOTHER_JOB))
     """How many pods run it side by side, from 1 to 1000. Each costs the product's price. It can't be changed."""
 
     name: str | None = Field(default=None, max_length=253)
@@ -103,14 +132,26 @@ class UCloudJobSpec(Model):
     resources: tuple[FreeForm, ...] | None = Field(default=None, max_length=64)
     """What the application is given besides, such as folders: objects of UCloud's making. They can't be changed."""
 
-    time_allocation: SimpleDuration | None = None
+    time_allocation: SimpleDuration | None = Field(
+        default=None,
+        json_schema_extra=rules(
+            Rule(
+                f"{_seconds('self')} > 0",
+                "a timeAllocation must be longer than zero, such as {hours: 1}; leave it out for a job without a limit",
+            ),
+            Rule(
+                f"{_seconds('self')} >= {_seconds('oldSelf')}",
+                "a timeAllocation can only be raised: write what it was, or more",
+            ),
+        ),
+    )
     """How long the job may run in all, such as `{hours: 1}`; then it ends as EXPIRED. Absent means for as long as there
     are credits. It may be raised while the job lives, not lowered, added or removed."""
 
     labels: Mapping[str, str] = Field(default={}, max_length=64)
     """Labels for people and programs, such as `{"course": "physics-1"}`. They may be changed at any time."""
 
-    allow_duplicate_job: bool = False
+    allow_duplicate_job: bool = Field(default=False, json_schema_extra=immutable("allowDuplicateJob", ANOTHER_JOB))
     """Whether it may run although an equal job is running already. It can't be changed."""
 
     opened_file: str | None = Field(default=None, max_length=4096)
@@ -125,10 +166,17 @@ class UCloudJobSpec(Model):
     suspend: bool = False
     """Write true to stop the pods and the spending, and false to let the job run again."""
 
-    terminate: bool = False
+    terminate: bool = Field(
+        default=False,
+        json_schema_extra=rules(
+            Rule("self || !oldSelf", "terminate can't be taken back: to run it again, create another job")
+        ),
+    )
     """Write true to end the job. That can't be taken back."""
 
-    termination_grace_period_seconds: int = Field(default=1, ge=1, le=300)
+    termination_grace_period_seconds: int = Field(
+        default=1, ge=1, le=300, json_schema_extra=immutable("terminationGracePeriodSeconds", ANOTHER_JOB)
+    )
     """How many seconds the application has between being told to stop (SIGTERM) and being killed, from 1 to 300. When
     credits run out it is told that much earlier. It can't be changed."""
 
@@ -258,7 +306,7 @@ class UCloudJobStatus(Model):
     observed_generation: int = Field(default=0, ge=0)
     """The `metadata.generation` of the spec that was last acted on."""
 
-    conditions: tuple[Condition, ...] = ()
+    conditions: tuple[Condition, ...] = Field(default=(), json_schema_extra=list_map("type"))
     """Statements about the job, such as whether it is ready, or will soon be out of credits."""
 
 
@@ -270,7 +318,28 @@ class UCloudJob(Resource):
     """
 
     PLURAL: ClassVar[str] = "ucloudjobs"
+    SHORT_NAME: ClassVar[str] = "uj"
     NAMESPACED: ClassVar[bool] = True
+    COLUMNS: ClassVar[tuple[Column, ...]] = (
+        Column("State", "string", ".status.state", "Where the job is in its life"),
+        Column("Product", "string", ".spec.product.id", "What it runs on"),
+        Column("Usage", "integer", ".status.usage", "What it has used so far"),
+        AGE,
+        Column("Reason", "string", ".status.reason", "Why it is in this state"),
+        Column("Replicas", "integer", ".spec.replicas", "How many pods run it", priority=1),
+        Column("Rate", "integer", ".status.ratePerMinute", "What it uses per minute", priority=1),
+        Column("Expires-At", "string", ".status.expiresAt", "When its time allocation ends", priority=1),
+    )
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            Rule(
+                f"self.metadata.name.size() <= {MAX_NAME_LENGTH} && self.metadata.name.matches('{DNS_LABEL_PATTERN}')",
+                f"a job's name must have at most {MAX_NAME_LENGTH} characters, only a-z, 0-9 and -, and neither begin"
+                " nor end with -, such as my-job-1, because its pods are named after it",
+            )
+        )
+    )
 
     spec: UCloudJobSpec
     """What to run, on what, how many times over and for how long."""

@@ -3,13 +3,19 @@
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from ucloud_operator.api.common import Amount, CategoryReference, Model, Name, Resource
+from ucloud_operator.api.common import AGE, Amount, CategoryReference, Column, Model, Name, Resource, Rule, rules
 
 
 class Toleration(Model):
     """A taint of nodes that the product's pods may run on all the same, as in a pod's own `tolerations`."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            Rule("has(self.key) || self.operator == 'Exists'", "a toleration without a key needs the operator Exists")
+        )
+    )
 
     key: str | None = Field(default=None, max_length=316)
     """The taint's key, such as dedicated. Absent means every key; `operator` must then be Exists."""
@@ -29,6 +35,15 @@ class Toleration(Model):
 
 class ComputeProductSpec(Model):
     """What the machine has, what it costs, and which nodes provide it."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            Rule(
+                "has(self.cpu) != has(self.cpuMillis)",
+                "write either cpu (whole cores, such as 4) or cpuMillis (thousandths of a core, such as 500)",
+            )
+        )
+    )
 
     name: Name | None = None
     """The product's name, which jobs give as `product.id`, such as example-compute. Absent means `metadata.name`."""
@@ -70,7 +85,17 @@ class ComputeProduct(Resource):
     """A machine type that jobs can run on: what a replica gets, what it costs, and which nodes provide it."""
 
     PLURAL: ClassVar[str] = "computeproducts"
+    SHORT_NAME: ClassVar[str] = "cprod"
     NAMESPACED: ClassVar[bool] = False
+    COLUMNS: ClassVar[tuple[Column, ...]] = (
+        Column("Category", "string", ".spec.category.name", "The category that it belongs to"),
+        Column("Provider", "string", ".spec.category.provider", "The provider that it belongs to"),
+        Column("Price", "integer", ".spec.price", "What a replica costs per accounting period"),
+        Column("CPU", "integer", ".spec.cpu", "Cores"),
+        Column("Memory", "integer", ".spec.memoryInGigs", "Memory in GiB"),
+        Column("GPU", "integer", ".spec.gpu", "GPUs"),
+        AGE,
+    )
 
     spec: ComputeProductSpec
     """What the machine has, what it costs, and which nodes provide it."""

@@ -2,16 +2,23 @@
 
 from typing import ClassVar, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from ucloud_operator.api.common import (
+    AGE,
     Amount,
+    Column,
     Condition,
     Model,
     Name,
     ProductCategory,
     Resource,
+    Rule,
     TimestampMs,
+    WrittenTimestampMs,
+    immutable,
+    list_map,
+    rules,
 )
 
 MAX_GROUPS = 32
@@ -24,6 +31,15 @@ AllocationPhase = Literal["Pending", "Active", "Retired"]
 
 class WalletOwner(Model):
     """Whom the wallet belongs to: a user or a project. It is for display; access is RBAC's business."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            Rule(
+                "self.type == 'user' ? has(self.username) : has(self.projectId)",
+                "an owner of type user needs a username, one of type project needs a projectId",
+            )
+        )
+    )
 
     type: Literal["user", "project"]
     """Either user or project."""
@@ -53,6 +69,17 @@ class WalletReference(Model):
 class Allocation(Model):
     """A number of credits that may be spent during one stretch of time."""
 
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            Rule(
+                "timestamp(self.endDate) > timestamp(self.startDate)",
+                "endDate must be later than startDate",
+                field=".endDate",
+                message_with_values="'endDate must be later than startDate, which is ' + self.startDate",
+            )
+        )
+    )
+
     id: str = Field(min_length=1, max_length=63)
     """A name for it that no other allocation of this group has, such as spring-2026. Usage is attributed to it, so keep
     it."""
@@ -60,10 +87,10 @@ class Allocation(Model):
     quota: Amount
     """How many credits, in the category's smallest unit: an integer from 0 to 9000000000000000000, such as 500000."""
 
-    start_date: TimestampMs
+    start_date: WrittenTimestampMs
     """The instant from which they can be spent, inclusive: an RFC 3339 time such as 2026-01-01T00:00:00Z."""
 
-    end_date: TimestampMs
+    end_date: WrittenTimestampMs
     """The instant until which they can be spent, exclusive: an RFC 3339 time later than `startDate`, such as
     2027-01-01T00:00:00Z. What is left then is lost; what was used stays paid."""
 
@@ -78,23 +105,56 @@ class AllocationGroup(Model):
     """The wallet that grants these credits: it must pay for the same category, and what is spent here is spent there
     too. Leave it out for credits that come from nowhere else (a root)."""
 
-    allocations: tuple[Allocation, ...] = Field(default=(), max_length=MAX_ALLOCATIONS)
+    allocations: tuple[Allocation, ...] = Field(
+        default=(), max_length=MAX_ALLOCATIONS, json_schema_extra=list_map("id")
+    )
     """What was granted: amounts, each with the time during which it can be spent. At most 64."""
+
+
+def _same_parent(one: str, other: str) -> str:
+    """CEL: the two groups have the same parent."""
+    return f"(has({one}.parent) ? has({other}.parent) && {one}.parent == {other}.parent : !has({other}.parent))"
+
+
+_ONE_GROUP_PER_PARENT = Rule(
+    f"self.allocationGroups.all(g, self.allocationGroups.exists_one(h, {_same_parent('g', 'h')}))",
+    "two groups have the same parent (or none): put their allocations into one group",
+    field=".allocationGroups",
+)
+
+# A group is known by its parent. So a parent was changed if one group is gone, one is new, and the new one has the gone
+# one's first allocation. (To look for the others too is beyond CEL's budget.)
+_PARENT_IS_IMMUTABLE = Rule(
+    "oldSelf.allocationGroups.all(o, o.allocations.size() == 0"
+    f" || self.allocationGroups.exists(g, {_same_parent('g', 'o')})"
+    " || !self.allocationGroups.exists(g, g.allocations.exists(a, a.id == o.allocations[0].id)"
+    f" && !oldSelf.allocationGroups.exists(p, {_same_parent('g', 'p')})))",
+    "a group's parent can't be changed: leave the group, end its allocations by their endDate, and add a group with new"
+    " allocations (and new ids) for the other parent",
+    field=".allocationGroups",
+)
 
 
 class WalletSpec(Model):
     """What a wallet pays for, and the credits that were granted to it."""
 
+    model_config = ConfigDict(json_schema_extra=rules(_ONE_GROUP_PER_PARENT, _PARENT_IS_IMMUTABLE))
+
     owner: WalletOwner
     """Whom it belongs to."""
 
-    pays_for: ProductCategory
+    pays_for: ProductCategory = Field(
+        json_schema_extra=immutable("paysFor", "for another category, or other terms, create another wallet")
+    )
     """The product category that this wallet pays for, for jobs of its own namespace. It can't be changed."""
 
     allocation_groups: tuple[AllocationGroup, ...] = Field(default=(), max_length=MAX_GROUPS)
     """The credits, grouped by the wallet that grants them. At most 32 groups. A wallet without any is locked."""
 
-    opening_usage: Amount = 0
+    opening_usage: Amount = Field(
+        default=0,
+        json_schema_extra=rules(Rule("self >= oldSelf", "openingUsage may only grow: write what it was, or more")),
+    )
     """Usage brought in from elsewhere, such as the total of a former system, in the category's smallest unit. It counts
     as used before anything else. It may be raised and never lowered."""
 
@@ -195,6 +255,9 @@ class WalletStatus(Model):
     observed_generation: int = Field(default=0, ge=0)
     """The `metadata.generation` of the spec that was last applied."""
 
+    opening_usage: Amount = 0
+    """The opening usage as it was last applied."""
+
     settled_usage: Amount = 0
     """Usage of jobs that are deleted and accounted for."""
 
@@ -210,7 +273,7 @@ class WalletStatus(Model):
     groups: tuple[GroupStatus, ...] = ()
     """The allocation groups as last applied: with `meteredAt`, the checkpoint that accounting goes on from."""
 
-    conditions: tuple[Condition, ...] = ()
+    conditions: tuple[Condition, ...] = Field(default=(), json_schema_extra=list_map("type"))
     """Statements about the wallet: whether it can be used, and why not."""
 
 
@@ -222,7 +285,19 @@ class Wallet(Resource):
     """
 
     PLURAL: ClassVar[str] = "wallets"
+    SHORT_NAME: ClassVar[str] = "wal"
     NAMESPACED: ClassVar[bool] = True
+    COLUMNS: ClassVar[tuple[Column, ...]] = (
+        Column("Usage", "integer", ".status.totalUsage", "What was used, here and by wallets below"),
+        Column("Quota", "integer", ".status.quota", "What was granted"),
+        Column("Usable", "integer", ".status.maxUsable", "What can still be used"),
+        Column("Rate/Min", "integer", ".status.ratePerMinute", "What running jobs use per minute"),
+        Column("Exhausts-At", "string", ".status.exhaustsAt", "When it runs out at this rate"),
+        Column("Locked", "boolean", ".status.locked", "Whether nothing can be used any more"),
+        AGE,
+        Column("Product-Category", "string", ".spec.paysFor.name", "What it pays for", priority=1),
+        Column("Owner", "string", ".spec.owner['username','projectId']", "Whom it belongs to", priority=1),
+    )
 
     spec: WalletSpec
     """What the wallet pays for and the credits that were granted to it. To top it up, add an allocation or raise a
