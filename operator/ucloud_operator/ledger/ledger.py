@@ -1,0 +1,126 @@
+"""The ledger: a state, what becomes of it in time, and what can be asked about it."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import groupby
+
+from ucloud_operator.ledger.flow import max_usable
+from ucloud_operator.ledger.state import Forecast, Meter, State, Stop, WalletNumbers
+from ucloud_operator.ledger.timeline import Timeline
+
+MINUTE_MS = 60_000
+
+
+class Ledger:
+    """The ledger of any number of components. Raises ValueError for what can't be a ledger's state.
+
+    Wallets that are in a circle of parents are locked, and whoever reaches a root only through one.
+    """
+
+    def __init__(self, state: State) -> None:
+        self._timeline = Timeline(state)
+
+    @property
+    def at_ms(self) -> int:
+        """How far it has come."""
+        return self._timeline.at_ms
+
+    def state(self) -> State:
+        """Return everything as values: a checkpoint. A ledger that is built from it goes on as this one would."""
+        return State(self.at_ms, self._timeline.network.now(), self._timeline.metering.now())
+
+    # Moving on
+
+    def advance(self, to_ms: int) -> tuple[Stop, ...]:
+        """Do all that happens up to and including `to_ms`. Returns the jobs that stop by it, in time order."""
+        self._reach(to_ms)
+        self._timeline.decide()
+        return self._timeline.take_stops()
+
+    def reach(self, to_ms: int) -> tuple[Stop, ...]:
+        """Do the same, but leave open who stops at `to_ms` itself: edits of that instant come first.
+
+        Take `state()`, apply the edits, and advance a ledger of the result to the same instant.
+        """
+        self._reach(to_ms)
+        return self._timeline.take_stops()
+
+    def _reach(self, to_ms: int) -> None:
+        if to_ms < self.at_ms:
+            raise ValueError(f"the ledger is at {self.at_ms} and can't go back to {to_ms}")
+        self._timeline.settle()
+        while self.at_ms < to_ms:
+            self._timeline.decide()
+            self._timeline.move(to_ms)
+        assert self.at_ms == to_ms
+
+    # Looking ahead
+
+    def forecast(self, horizon_ms: int | None = None) -> Forecast | None:
+        """Return the next exhaustion that stops a job, `horizon_ms` at the latest, if nothing changes until then."""
+        return next(self.forecasts(horizon_ms), None)
+
+    def forecasts(self, horizon_ms: int | None = None) -> Iterator[Forecast]:
+        """Yield every exhaustion to come that stops a job, in order, if each is obeyed and nothing else changes."""
+        ahead = self._timeline.twin()
+        ahead.settle()
+        moved = True
+        while moved:
+            ahead.decide()
+            for at_ms, stops in groupby(ahead.take_stops(), key=lambda stop: stop.at_ms):
+                yield Forecast(at_ms, tuple(stops))
+            moved = (horizon_ms is None or ahead.at_ms < horizon_ms) and ahead.move(horizon_ms)
+
+    def runway(self, meter: Meter, horizon_ms: int | None = None) -> int | None:
+        """Return when this job would be stopped if it ran from now on, or None if it outlasts `horizon_ms`.
+
+        It takes the place of a job of the same uid (one that is suspended and would go on).
+        """
+        for forecast in self.with_meter(meter).forecasts(horizon_ms):
+            if any(stop.uid == meter.uid for stop in forecast.stops):
+                return forecast.at_ms
+        return None
+
+    def with_meter(self, meter: Meter) -> "Ledger":
+        """Return a ledger that has this job too, or has it instead of one of the same uid."""
+        state = self.state()
+        others = tuple(one for one in state.meters if one.uid != meter.uid)
+        return Ledger(replace(state, meters=(*others, meter)))
+
+    # Numbers
+
+    def numbers(self, name: str) -> WalletNumbers:
+        """Return a wallet's numbers as of now. Raises KeyError for a wallet that isn't there."""
+        network = self._timeline.network
+        wallet = network.index[name]
+        return WalletNumbers(
+            quota=sum(network.quota(edge) for edge in network.edges_up[wallet]),
+            local_usage=network.local[wallet],
+            total_usage=network.local[wallet] + network.inflow(wallet),
+            tree_usage=network.outflow(wallet),
+            total_allocated=sum(network.quota(edge) for edge in network.edges_down[wallet]),
+            max_usable=max_usable(network, wallet),
+            locked=network.is_locked(wallet),
+            excess=network.excess(wallet),
+        )
+
+    def charged(self, uid: str) -> int:
+        """Return the units that this job was charged. Raises KeyError for a job that isn't there."""
+        metering = self._timeline.metering
+        return metering.charged[metering.index[uid]]
+
+    def rate_per_minute(self, name: str) -> int:
+        """Return the units per minute, rounded down, of its own running jobs and of those that are charged through it.
+
+        Raises KeyError for a wallet that isn't there.
+        """
+        network, metering = self._timeline.network, self._timeline.metering
+        own = network.index[name]
+        charging = (wallet for wallet in network.fed_by(own) if wallet == own or not network.free[wallet])
+        lines = (metering.line[job] for wallet in charging for job in metering.of_wallet[wallet])
+        rate = sum(line.rate for line in lines if line.start_ms <= self.at_ms < line.end_ms)
+        return rate * MINUTE_MS // metering.scale
+
+    def circles(self) -> tuple[tuple[str, ...], ...]:
+        """Return the circles that lock their members: names from the least upwards, the last one's parent the first."""
+        return self._timeline.network.circles

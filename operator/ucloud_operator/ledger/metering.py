@@ -1,0 +1,133 @@
+"""The jobs of a ledger while it moves: what has fallen due for each, and when their sum reaches an amount.
+
+Jobs are numbers here, in the order in which their units are charged within a millisecond: (first start, uid).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from ucloud_operator.ledger.state import Meter, Run
+from ucloud_operator.ledger.usage import Line, common_scale, line_at, units_due
+
+
+class Metering:
+    """Parallel lists over the jobs. Raises ValueError for what can't be a ledger's state."""
+
+    def __init__(self, meters: Iterable[Meter], wallets: Mapping[str, int], at_ms: int) -> None:
+        self.meters = sorted(meters, key=lambda meter: (meter.runs[0].start_ms, meter.uid))
+        self.index = {meter.uid: job for job, meter in enumerate(self.meters)}
+        if len(self.index) != len(self.meters):
+            raise ValueError("two jobs have the same uid")
+        self.scale = common_scale(run for meter in self.meters for run in meter.runs)
+        self.wallet: list[int] = []
+        self.of_wallet: list[list[int]] = [[] for _ in wallets]
+        for job, meter in enumerate(self.meters):
+            if meter.wallet not in wallets:
+                raise ValueError(f"job {meter.uid}: there is no wallet {meter.wallet}")
+            self.wallet.append(wallets[meter.wallet])
+            self.of_wallet[wallets[meter.wallet]].append(job)
+        self.runs = [meter.runs for meter in self.meters]
+        self.charged = [meter.charged for meter in self.meters]
+        self.paid = [meter.charged + meter.overrun for meter in self.meters]
+        self.line = [line_at(runs, at_ms, self.scale) for runs in self.runs]
+
+    def twin(self) -> "Metering":
+        """Make an independent copy; what never changes is shared."""
+        twin = object.__new__(Metering)
+        twin.__dict__.update(self.__dict__)
+        for name in ("runs", "charged", "paid", "line"):
+            setattr(twin, name, getattr(self, name).copy())
+        return twin
+
+    def now(self) -> tuple[Meter, ...]:
+        """Return the jobs as values."""
+        return tuple(
+            replace(meter, runs=self.runs[job], charged=self.charged[job], overrun=self.paid[job] - self.charged[job])
+            for job, meter in enumerate(self.meters)
+        )
+
+    def due(self, job: int, at_ms: int) -> int:
+        """Units that have fallen due by then and are neither charged nor overrun."""
+        due = units_due(self.line[job], at_ms, self.scale) - self.paid[job]
+        assert due >= 0, "a job was charged before its units fell due"
+        return due
+
+    def charge(self, job: int, units: int) -> None:
+        """Note that so many of the units due are charged."""
+        assert units >= 0
+        self.charged[job] += units
+        self.paid[job] += units
+
+    def write_off(self, job: int, at_ms: int) -> None:
+        """Whatever is still due is overrun: it found no room when it fell due."""
+        self.paid[job] += self.due(job, at_ms)
+
+    def run_at(self, job: int, at_ms: int) -> Run | None:
+        """Return the run that is going on at that instant. One that ends there has ended by itself."""
+        return next((r for r in self.runs[job] if r.start_ms <= at_ms and (r.end_ms is None or at_ms < r.end_ms)), None)
+
+    def end_run(self, job: int, at_ms: int) -> None:
+        """End the run that is going on at `at_ms` there."""
+        current = self.run_at(job, at_ms)
+        assert current is not None
+        ended = replace(current, end_ms=at_ms)
+        self.runs[job] = tuple(ended if run is current else run for run in self.runs[job])
+        self.line[job] = line_at(self.runs[job], at_ms, self.scale)
+
+    def turn(self, at_ms: int) -> None:
+        """Go on to the lines that hold from `at_ms`, for jobs whose next run begins."""
+        for job, runs in enumerate(self.runs):
+            if len(runs) > 1:
+                self.line[job] = line_at(runs, at_ms, self.scale)
+
+    def transitions(self) -> Iterable[int]:
+        """Yield every instant at which a job's second or later run begins."""
+        for runs in self.runs:
+            for run in runs[1:]:
+                yield run.start_ms
+
+
+def first_reach(lines: Sequence[Line], scale: int, units: int, after_ms: int, until_ms: int | None) -> int | None:
+    """Return the first instant after `after_ms`, up to `until_ms`, by which `units` have fallen due on all the lines.
+
+    Exact: the sum of the lines without their floors can't be smaller, so it gives an instant before which there is
+    nothing to find, and it is larger by less than one unit per line, so the search from there is short.
+    """
+    sooner = earliest_reach(*bound(lines, after_ms), scale, units, after_ms)
+    if sooner is None:
+        return None
+    last_ms = max(line.end_ms for line in lines)
+    until_ms = last_ms if until_ms is None else min(until_ms, last_ms)
+    low, high, step = sooner - 1, sooner, 1
+    while _sum_due(lines, scale, min(high, until_ms)) < units:
+        if high >= until_ms:
+            return None
+        low, high, step = high, high + step, step * 2
+    high = min(high, until_ms)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if _sum_due(lines, scale, middle) >= units else (middle, high)
+    return high
+
+
+def bound(lines: Iterable[Line], after_ms: int) -> tuple[int, int]:
+    """Return (level, rate) of one line that no sum of these exceeds at or after `after_ms`."""
+    level = rate = 0
+    for line in lines:
+        if line.end_ms <= after_ms:
+            level += line.level + line.rate * line.end_ms
+        else:
+            level += line.level + line.rate * max(0, line.start_ms - after_ms)
+            rate += line.rate
+    return level, rate
+
+
+def earliest_reach(level: int, rate: int, scale: int, units: int, after_ms: int) -> int | None:
+    """Return the first instant after `after_ms` at which that line is at `units`, if it ever is."""
+    if not rate:
+        return None
+    return max(after_ms + 1, -((level - units * scale) // rate))
+
+
+def _sum_due(lines: Iterable[Line], scale: int, at_ms: int) -> int:
+    return sum((level + rate * min(max(at_ms, start), end)) // scale for level, rate, start, end in lines)

@@ -1,0 +1,184 @@
+"""Money that moves in time: charges, exhaustions, windows that open and close, and whom that stops.
+
+The definition (design §3, §12): go millisecond by millisecond; the units that fall due for each job, in the order of
+(start, uid), go up the first open path; a unit that finds none isn't charged, and every job whose wallet has no open
+path after that millisecond stops at it. At one instant: what falls due is charged; allocations retire; allocations
+activate; edits apply; excess is routed; what is still due is charged; then jobs stop, and what is left is overrun.
+
+`Timeline` does that without walking. Between two instants at which something happens every job's units take one path,
+so what an edge has to carry by an instant is a sum of floors, and monotone. The next exhaustion is the first instant at
+which the sum of some edge reaches its room: exact fractions say for every edge before when there is nothing to look
+for, then the few edges that may be first are searched on the floors. Up to the millisecond before it everything is
+charged at once, in it job by job; so an edge ends with exactly nothing left, an inner edge caps before an outer one,
+and whoever has another path takes it.
+"""
+
+from collections.abc import Iterable
+
+from ucloud_operator.ledger.metering import Metering, bound, earliest_reach, first_reach
+from ucloud_operator.ledger.network import NO_EDGE, OUTSIDE, Network
+from ucloud_operator.ledger.state import State, Stop
+
+
+class Timeline:
+    """A state that moves. Every method leaves it between two steps: `move`, `settle`, `decide`, and again."""
+
+    def __init__(self, state: State) -> None:
+        self.at_ms = state.at_ms
+        self.network = Network(state.wallets)
+        self.metering = Metering(state.meters, self.network.index, state.at_ms)
+        self._transitions = sorted({*self.network.transitions(), *self.metering.transitions()}, reverse=True)
+        self._unpaid: list[int] = []
+        self._stops: list[tuple[int, int]] = []
+        for number, wallet in enumerate(self.network.wallets):
+            if sum(self.metering.charged[job] for job in self.metering.of_wallet[number]) > wallet.local_usage:
+                raise ValueError(f"wallet {wallet.name}: its jobs were charged more than was used locally")
+
+    def twin(self) -> "Timeline":
+        """Make an independent copy, to look ahead with."""
+        twin = object.__new__(Timeline)
+        twin.__dict__.update(self.__dict__)
+        twin.network = self.network.twin()
+        twin.metering = self.metering.twin()
+        twin._transitions = self._transitions.copy()
+        twin._unpaid = self._unpaid.copy()
+        twin._stops = self._stops.copy()
+        return twin
+
+    def move(self, limit_ms: int | None) -> bool:
+        """Go to the next instant at which something happens, `limit_ms` at the latest, and settle it.
+
+        False, and nothing was done, where neither is there.
+        """
+        assert limit_ms is None or limit_ms > self.at_ms
+        known_ms = [*self._transitions[-1:], *([] if limit_ms is None else [limit_ms])]
+        calm_until_ms = min(known_ms, default=None)
+        exhaustion_ms = self._next_exhaustion(calm_until_ms)
+        next_ms = calm_until_ms if exhaustion_ms is None else exhaustion_ms
+        if next_ms is None:
+            next_ms = max((line.start_ms for line in self.metering.line if line.start_ms > self.at_ms), default=None)
+        if next_ms is None:
+            return False
+        self._refuse_starts(next_ms)
+        self._charge_until(next_ms if exhaustion_ms is None else next_ms - 1)
+        self.at_ms = next_ms
+        self.settle()
+        return True
+
+    def settle(self) -> None:
+        """Do what happens at this very instant, but for its stops. Doing it twice changes nothing."""
+        self._unpaid = self._charge_in_order(range(len(self.metering.meters)))
+        if self._transitions and self._transitions[-1] <= self.at_ms:
+            while self._transitions and self._transitions[-1] <= self.at_ms:
+                self._transitions.pop()
+            self.network.turn(self.at_ms)
+            self.metering.turn(self.at_ms)
+        self.network.route_excess()
+        self._unpaid = self._charge_in_order(self._unpaid)
+
+    def decide(self) -> None:
+        """End the runs of wallets that are locked now, and write off what was due and found no room."""
+        for wallet, jobs in enumerate(self.metering.of_wallet):
+            if jobs and self.network.is_locked(wallet):
+                for job in jobs:
+                    self._stop(job, self.at_ms)
+        for job in self._unpaid:
+            self.metering.write_off(job, self.at_ms)
+        self._unpaid = []
+
+    def take_stops(self) -> tuple[Stop, ...]:
+        """Return the stops since the last time, in the order of (instant, start, uid)."""
+        stops = tuple(Stop(self.metering.meters[job].uid, at_ms) for at_ms, job in sorted(self._stops))
+        self._stops = []
+        return stops
+
+    def _charge_in_order(self, jobs: Iterable[int]) -> list[int]:
+        """Charge what these jobs owe by now, one after the other. Returns those that found too little room."""
+        network, metering = self.network, self.metering
+        unpaid = []
+        for job in jobs:
+            due = metering.due(job, self.at_ms)
+            if due:
+                wallet = metering.wallet[job]
+                charged = due if network.free[wallet] else network.route(wallet, due)
+                network.local[wallet] += charged
+                metering.charge(job, charged)
+                if charged < due:
+                    unpaid.append(job)
+        return unpaid
+
+    def _charge_until(self, to_ms: int) -> None:
+        """Charge everything that falls due up to an instant by which no edge fills."""
+        network, metering = self.network, self.metering
+        flows = [0] * len(network.wallets)
+        for wallet, jobs in enumerate(metering.of_wallet):
+            if not network.free[wallet] and not network.is_open(wallet):
+                continue
+            units = 0
+            for job in jobs:
+                due = metering.due(job, to_ms)
+                metering.charge(job, due)
+                units += due
+            network.local[wallet] += units
+            flows[wallet] = 0 if network.free[wallet] else units
+        network.pour(flows)
+
+    def _refuse_starts(self, before_ms: int) -> None:
+        """End the runs that begin on the way in wallets that stay locked until `before_ms`: each at its start."""
+        for wallet, jobs in enumerate(self.metering.of_wallet):
+            if jobs and self.network.is_locked(wallet):
+                for job in jobs:
+                    start_ms = self.metering.line[job].start_ms
+                    if self.at_ms < start_ms < before_ms:
+                        self._stop(job, start_ms)
+
+    def _stop(self, job: int, at_ms: int) -> None:
+        run = self.metering.run_at(job, at_ms)
+        blocked = self.network.wallets[self.metering.wallet[job]].blocked
+        if run is not None and (run.price * run.replicas or blocked):
+            self.metering.end_run(job, at_ms)
+            self._stops.append((at_ms, job))
+
+    def _next_exhaustion(self, until_ms: int | None) -> int | None:
+        """Return the first instant from now on, `until_ms` at the latest, at which some edge is filled."""
+        network, metering = self.network, self.metering
+        found = None
+        for sooner_ms, edge, units in self._candidates():
+            if until_ms is not None and sooner_ms > until_ms:
+                break
+            fed_by = (wallet for wallet in network.fed_by(network.child[edge]) if not network.free[wallet])
+            lines = [metering.line[job] for wallet in fed_by for job in metering.of_wallet[wallet]]
+            full_ms = first_reach(lines, metering.scale, units, self.at_ms, until_ms)
+            if full_ms is not None:
+                found = until_ms = full_ms
+        return found
+
+    def _candidates(self) -> list[tuple[int, int, int]]:
+        """Return (instant before which it can't fill, edge, units that must have fallen due to fill it), soonest first.
+
+        Those units count from the jobs' beginnings: what they paid already, and what there is room for.
+        """
+        network, metering = self.network, self.metering
+        size = len(network.wallets)
+        level, rate, paid = [0] * size, [0] * size, [0] * size
+        candidates = []
+        for wallet in reversed(network.parents_first):
+            edge = network.first_open[wallet]
+            if edge == NO_EDGE:
+                continue
+            if not network.free[wallet]:
+                jobs = metering.of_wallet[wallet]
+                own_level, own_rate = bound((metering.line[job] for job in jobs), self.at_ms)
+                level[wallet] += own_level
+                rate[wallet] += own_rate
+                paid[wallet] += sum(metering.paid[job] for job in jobs)
+            units = paid[wallet] + network.room[edge]
+            sooner_ms = earliest_reach(level[wallet], rate[wallet], metering.scale, units, self.at_ms)
+            if sooner_ms is not None:
+                candidates.append((sooner_ms, edge, units))
+            above = network.parent[edge]
+            if above != OUTSIDE:
+                level[above] += level[wallet]
+                rate[above] += rate[wallet]
+                paid[above] += paid[wallet]
+        return sorted(candidates)
