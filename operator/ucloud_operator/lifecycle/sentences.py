@@ -124,55 +124,52 @@ def waiting_for(what: str) -> str:
     return f"Waiting for {what}."
 
 
-def gave_up_waiting(what: str, waited_ms: int) -> str:
-    """The same reference, and no more patience."""
-    return f"There is no {what}; waited {duration(waited_ms)} for it."
+def gave_up_waiting(what: str, waited_ms: int, instead: str) -> str:
+    """The same reference, no more patience, and what to do."""
+    return f"Waited {duration(waited_ms)} for {what}, in vain: {instead}."
 
 
-def product(id_: str) -> str:
+def product(id_: str, category: str, provider: str) -> str:
     """A reference to a product, as a noun."""
-    return f"product '{id_}' (kubectl get computeproducts lists those there are)"
+    return f"product '{id_}' in category '{category}' of provider '{provider}'"
 
 
 def application(name: str, version: str) -> str:
     """A reference to an application, as a noun."""
-    return f"application '{name}' in version '{version}' (kubectl get applications lists those there are)"
+    return f"application '{name}' in version '{version}'"
 
 
 def wallet(category: str, provider: str) -> str:
     """A wallet that could pay, as a noun."""
-    return f"wallet in this namespace that pays for category '{category}' of provider '{provider}'"
+    return f"a wallet in this namespace that pays for category '{category}' of provider '{provider}'"
 
 
-def parent(wallet_name: str, blocked: str) -> str:
-    """A wallet above the job's, as a noun, with what the ledger says about it."""
-    return f"usable parent of wallet '{wallet_name}' ({blocked})"
+def wallet_usable(name: str, blocked: str) -> str:
+    """A wallet that is there and can't be used as things are, with what the ledger says about it, as a noun."""
+    return f"wallet '{name}' to become usable ({blocked})"
 
 
-def category_differs(id_: str, wanted: str, actual: str) -> str:
-    """The job names another category than its product has."""
-    return f"Product '{id_}' is in category {actual}, not in {wanted}: write that in spec.product."
+LIST_PRODUCTS = "`kubectl get computeproducts` lists those there are"
+LIST_APPLICATIONS = "`kubectl get applications.ucloud.dk` lists those there are"
+LIST_WALLETS = "`kubectl get wallets` lists those there are"
+DESCRIBE_WALLET = "`kubectl describe wallet` says more"
 
 
 # Money.
 
 
-def wallet_locked(name: str) -> str:
-    """Nothing can be spent; UCloud's sentence for a workspace that is at its quota, with the wallet's name."""
-    return f"This workspace has reached the quota of wallet '{name}'."
-
-
-def wallet_blocked(name: str, blocked: str) -> str:
-    """Nothing can be spent, and it isn't for lack of credits."""
-    return f"Wallet '{name}' can't be used: {blocked}"
-
-
 def not_enough_credits(rate_per_minute: int, usable: int, runway_ms: int, minimum_ms: int) -> str:
     """The refusal of a job that would end before it has done anything."""
+    lasts = f", which lasts {duration(runway_ms)}" if usable else ""
     return (
-        f"needs {rate_per_minute} per minute; this wallet can still use {usable}, which lasts {duration(runway_ms)}"
-        f" (at least {duration(minimum_ms)} are needed to start)"
+        f"needs {rate_per_minute} per minute; this wallet can still use {usable}{lasts}"
+        f" (to start, it takes credits for {duration(minimum_ms)})"
     )
+
+
+def nothing_left(wallet_name: str) -> str:
+    """UCloud's refusal for a workspace at its quota, where the job's rate isn't known yet."""
+    return f"This workspace has reached the quota of wallet '{wallet_name}'."
 
 
 def credits_last(remaining_ms: int, instant: str) -> str:
@@ -192,7 +189,8 @@ _UNITS = (  # (from so many of them on, unit, its length): 119 s, but 2 min; 47 
     (2 * _HOUR_MS, "h", _HOUR_MS),
     (2 * _MINUTE_MS, "min", _MINUTE_MS),
     (_SECOND_MS, "s", _SECOND_MS),
-    (0, "ms", 1),
+    (1, "ms", 1),
+    (0, "s", _SECOND_MS),
 )
 
 

@@ -1,0 +1,181 @@
+"""Whether a job may start: a chain of named policies, each of which has at most one objection.
+
+The first refusal counts. A policy sees everything that is known and nothing else: no clock, no cluster. So the same
+chain decides for the operator, again and again until the job starts, and answers an HTTP request once and at once.
+
+A refusal is one of two kinds. *For good*: the job gets a state, ``FAILURE`` or, where its wallet suspends what it
+can't pay, ``SUSPENDED``. *For now*: something it refers to is missing, and people apply a folder of manifests in any
+order, so it waits a little before that is for good. Money is never waited for: a locked wallet is the first thing that
+is looked at, because it refuses whatever else may still arrive. What isn't known counts as locked.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from json import dumps
+from typing import Final, TypeAlias
+
+from ucloud_operator.api import Application, ComputeProduct, JobState, UCloudJob, UCloudJobSpec, Wallet
+from ucloud_operator.lifecycle import sentences
+from ucloud_operator.lifecycle.sentences import Reason
+
+_MINUTE_MS: Final = 60_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdmissionView:
+    """Everything that a decision on admission may depend on."""
+
+    job: UCloudJob
+    product: ComputeProduct | None
+    application: Application | None
+    wallet: Wallet | None
+    wallet_locked: bool = True
+    wallet_blocked: str = ""
+    """Why the wallet can't be used, whatever its numbers: the ledger's ``Word: sentence``; else empty."""
+    max_usable: int = 0
+    runway_ms: int | None = 0
+    """How long the credits would last with this job beside all others; None: for ever."""
+    minimum_run_ms: int
+    waited_ms: int
+    """Since the job's creation."""
+    reference_wait_ms: int
+    """How long something that doesn't exist is waited for."""
+    duplicates: int = 0
+    """How many jobs of the namespace that have not ended do the same work, by `work_of`."""
+
+    @property
+    def is_free(self) -> bool:
+        """Whether the job costs nothing, so that no lack of credits can stop it."""
+        free_price = self.product is not None and self.product.spec.price == 0
+        return free_price or (self.wallet is not None and self.wallet.spec.pays_for.free_to_use)
+
+    @property
+    def rate_per_minute(self) -> int | None:
+        """What the job would cost; None while that isn't known. For people: rounded down."""
+        if self.product is None or self.wallet is None:
+            return None
+        period_ms = self.wallet.spec.pays_for.accounting_frequency.period_ms
+        return self.product.spec.price * self.job.spec.replicas * _MINUTE_MS // period_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a job doesn't start now."""
+
+    reason: Reason
+    message: str
+    state: JobState | None
+    """What the job becomes; None: it goes on waiting."""
+    again_in_ms: int | None = None
+    """Where it waits: how long until it is given up."""
+
+
+Policy: TypeAlias = Callable[[AdmissionView], Refusal | None]
+
+
+def wallet_has_credits(view: AdmissionView) -> Refusal | None:
+    """A locked wallet starts nothing that costs something."""
+    if view.wallet is None or view.wallet_blocked or view.is_free or not view.wallet_locked:
+        return None
+    rate = view.rate_per_minute
+    if rate is None:
+        return _not_paid(view, sentences.nothing_left(view.wallet.metadata.name))
+    return _not_paid(view, sentences.not_enough_credits(rate, 0, 0, view.minimum_run_ms))
+
+
+def product_exists(view: AdmissionView) -> Refusal | None:
+    """The product is there, in the category that the job names: that is whose wallet pays."""
+    wanted = view.job.spec.product
+    if view.product is not None:
+        category = view.product.spec.category
+        if (category.name, category.provider) == (wanted.category, wanted.provider):
+            return None
+    what = sentences.product(wanted.id, wanted.category, wanted.provider)
+    return _missing(view, Reason.ProductNotFound, what, sentences.LIST_PRODUCTS)
+
+
+def application_exists(view: AdmissionView) -> Refusal | None:
+    """The application is there in that version."""
+    if view.application is not None:
+        return None
+    wanted = view.job.spec.application
+    what = sentences.application(wanted.name, wanted.version)
+    return _missing(view, Reason.ApplicationNotFound, what, sentences.LIST_APPLICATIONS)
+
+
+def wallet_exists(view: AdmissionView) -> Refusal | None:
+    """Somebody pays."""
+    if view.wallet is not None:
+        return None
+    wanted = view.job.spec.product
+    what = sentences.wallet(wanted.category, wanted.provider)
+    return _missing(view, Reason.NoWallet, what, sentences.LIST_WALLETS)
+
+
+def wallet_is_usable(view: AdmissionView) -> Refusal | None:
+    """The wallet isn't going away, and its parents are there and lead to a root."""
+    if view.wallet is None or not view.wallet_blocked:
+        return None
+    word, _, sentence = view.wallet_blocked.partition(": ")
+    reason = Reason(word) if word in _BLOCKED else Reason.WalletBlocked
+    what = sentences.wallet_usable(view.wallet.metadata.name, sentence or word)
+    if reason is Reason.WalletDeleted:
+        return Refusal(reason, sentences.WALLET_DELETED, JobState.FAILURE)
+    return _missing(view, reason, what, sentences.DESCRIBE_WALLET)
+
+
+_BLOCKED: Final = frozenset({Reason.WalletDeleted, Reason.ParentNotFound})
+
+
+def job_is_no_duplicate(view: AdmissionView) -> Refusal | None:
+    """The same work isn't done twice by mistake."""
+    if view.job.spec.allow_duplicate_job or not view.duplicates:
+        return None
+    return Refusal(Reason.DuplicateJob, sentences.DUPLICATE, JobState.FAILURE)
+
+
+def credits_last(view: AdmissionView) -> Refusal | None:
+    """The credits last long enough for a start to make sense."""
+    if view.is_free or view.runway_ms is None or view.runway_ms >= view.minimum_run_ms:
+        return None
+    assert view.rate_per_minute is not None, "the policies before this one found the product and the wallet"
+    sentence = sentences.not_enough_credits(view.rate_per_minute, view.max_usable, view.runway_ms, view.minimum_run_ms)
+    return _not_paid(view, sentence)
+
+
+CHAIN: Final[tuple[Policy, ...]] = (
+    wallet_has_credits,
+    product_exists,
+    application_exists,
+    wallet_exists,
+    wallet_is_usable,
+    job_is_no_duplicate,
+    credits_last,
+)
+
+
+def admit(view: AdmissionView) -> Refusal | None:
+    """Return the first refusal to start the job now, or None if it may start."""
+    return next((refusal for policy in CHAIN if (refusal := policy(view)) is not None), None)
+
+
+def work_of(spec: UCloudJobSpec) -> str:
+    """Return what a job does, as text: jobs of one namespace that do the same are duplicates of each other."""
+    work = spec.model_dump(
+        mode="json",
+        include={"application", "product", "replicas", "parameters", "resources", "opened_file"},
+        exclude_none=True,
+    )
+    return dumps(work, sort_keys=True, separators=(",", ":"))
+
+
+def _missing(view: AdmissionView, reason: Reason, what: str, instead: str) -> Refusal:
+    left_ms = view.reference_wait_ms - view.waited_ms
+    if left_ms > 0:
+        return Refusal(reason, sentences.waiting_for(what), None, left_ms)
+    return Refusal(reason, sentences.gave_up_waiting(what, view.waited_ms, instead), JobState.FAILURE)
+
+
+def _not_paid(view: AdmissionView, sentence: str) -> Refusal:
+    suspends = view.wallet is not None and view.wallet.spec.on_exhaustion == "Suspend"
+    return Refusal(Reason.NotEnoughCredits, sentence, JobState.SUSPENDED if suspends else JobState.FAILURE)
