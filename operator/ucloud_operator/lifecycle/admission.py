@@ -59,7 +59,7 @@ class AdmissionView:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class Objection:
     """Why a job doesn't start now."""
 
     reason: Reason
@@ -70,10 +70,10 @@ class Refusal:
     """Where it waits: how long until it is given up."""
 
 
-Policy: TypeAlias = Callable[[AdmissionView], Refusal | None]
+Policy: TypeAlias = Callable[[AdmissionView], Objection | None]
 
 
-def wallet_has_credits(view: AdmissionView) -> Refusal | None:
+def wallet_has_credits(view: AdmissionView) -> Objection | None:
     """A locked wallet starts nothing that costs something."""
     if view.wallet is None or view.wallet_blocked or view.is_free or not view.wallet_locked:
         return None
@@ -83,7 +83,7 @@ def wallet_has_credits(view: AdmissionView) -> Refusal | None:
     return _not_paid(view, sentences.not_enough_credits(rate, 0, 0, view.minimum_run_ms))
 
 
-def product_exists(view: AdmissionView) -> Refusal | None:
+def product_exists(view: AdmissionView) -> Objection | None:
     """The product is there, in the category that the job names: that is whose wallet pays."""
     wanted = view.job.spec.product
     if view.product is not None:
@@ -94,7 +94,7 @@ def product_exists(view: AdmissionView) -> Refusal | None:
     return _missing(view, Reason.ProductNotFound, what, sentences.LIST_PRODUCTS)
 
 
-def application_exists(view: AdmissionView) -> Refusal | None:
+def application_exists(view: AdmissionView) -> Objection | None:
     """The application is there in that version."""
     if view.application is not None:
         return None
@@ -103,7 +103,7 @@ def application_exists(view: AdmissionView) -> Refusal | None:
     return _missing(view, Reason.ApplicationNotFound, what, sentences.LIST_APPLICATIONS)
 
 
-def wallet_exists(view: AdmissionView) -> Refusal | None:
+def wallet_exists(view: AdmissionView) -> Objection | None:
     """Somebody pays."""
     if view.wallet is not None:
         return None
@@ -112,7 +112,7 @@ def wallet_exists(view: AdmissionView) -> Refusal | None:
     return _missing(view, Reason.NoWallet, what, sentences.LIST_WALLETS)
 
 
-def wallet_is_usable(view: AdmissionView) -> Refusal | None:
+def wallet_is_usable(view: AdmissionView) -> Objection | None:
     """The wallet isn't going away, and its parents are there and lead to a root."""
     if view.wallet is None or not view.wallet_blocked:
         return None
@@ -120,21 +120,21 @@ def wallet_is_usable(view: AdmissionView) -> Refusal | None:
     reason = Reason(word) if word in _BLOCKED else Reason.WalletBlocked
     what = sentences.wallet_usable(view.wallet.metadata.name, sentence or word)
     if reason is Reason.WalletDeleted:
-        return Refusal(reason, sentences.WALLET_DELETED, JobState.FAILURE)
+        return Objection(reason, sentences.WALLET_DELETED, JobState.FAILURE)
     return _missing(view, reason, what, sentences.DESCRIBE_WALLET)
 
 
 _BLOCKED: Final = frozenset({Reason.WalletDeleted, Reason.ParentNotFound})
 
 
-def job_is_no_duplicate(view: AdmissionView) -> Refusal | None:
+def job_is_no_duplicate(view: AdmissionView) -> Objection | None:
     """The same work isn't done twice by mistake."""
     if view.job.spec.allow_duplicate_job or not view.duplicates:
         return None
-    return Refusal(Reason.DuplicateJob, sentences.DUPLICATE, JobState.FAILURE)
+    return Objection(Reason.DuplicateJob, sentences.DUPLICATE, JobState.FAILURE)
 
 
-def credits_last(view: AdmissionView) -> Refusal | None:
+def credits_last(view: AdmissionView) -> Objection | None:
     """The credits last long enough for a start to make sense."""
     if view.is_free or view.runway_ms is None or view.runway_ms >= view.minimum_run_ms:
         return None
@@ -154,7 +154,7 @@ CHAIN: Final[tuple[Policy, ...]] = (
 )
 
 
-def admit(view: AdmissionView) -> Refusal | None:
+def admit(view: AdmissionView) -> Objection | None:
     """Return the first refusal to start the job now, or None if it may start."""
     return next((refusal for policy in CHAIN if (refusal := policy(view)) is not None), None)
 
@@ -169,13 +169,13 @@ def work_of(spec: UCloudJobSpec) -> str:
     return dumps(work, sort_keys=True, separators=(",", ":"))
 
 
-def _missing(view: AdmissionView, reason: Reason, what: str, instead: str) -> Refusal:
+def _missing(view: AdmissionView, reason: Reason, what: str, instead: str) -> Objection:
     left_ms = view.reference_wait_ms - view.waited_ms
     if left_ms > 0:
-        return Refusal(reason, sentences.waiting_for(what), None, left_ms)
-    return Refusal(reason, sentences.gave_up_waiting(what, view.waited_ms, instead), JobState.FAILURE)
+        return Objection(reason, sentences.waiting_for(what), None, left_ms)
+    return Objection(reason, sentences.gave_up_waiting(what, view.waited_ms, instead), JobState.FAILURE)
 
 
-def _not_paid(view: AdmissionView, sentence: str) -> Refusal:
+def _not_paid(view: AdmissionView, sentence: str) -> Objection:
     suspends = view.wallet is not None and view.wallet.spec.on_exhaustion == "Suspend"
-    return Refusal(Reason.NotEnoughCredits, sentence, JobState.SUSPENDED if suspends else JobState.FAILURE)
+    return Objection(Reason.NotEnoughCredits, sentence, JobState.SUSPENDED if suspends else JobState.FAILURE)
