@@ -11,13 +11,14 @@ Amounts and instants are integers. A float would be wrong by a unit sooner or la
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, ClassVar, Literal, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, PlainSerializer, WithJsonSchema
 from pydantic.alias_generators import to_camel
+
+from ucloud_operator.api.rules import Rule, rules
 
 GROUP = "ucloud.dk"
 VERSION = "v1alpha1"
@@ -77,60 +78,6 @@ FreeForm = Annotated[
     Mapping[str, JsonValue], WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True})
 ]
 """An object whose fields are not the operator's business."""
-
-
-@dataclass(frozen=True)
-class Rule:
-    """A CEL rule: what must hold of an object, and what whoever breaks it gets to read."""
-
-    holds: str
-    """The expression. `self` is the object that the rule is put on, `oldSelf` what it was before an update."""
-
-    message: str
-    """What is wrong and what to write instead."""
-
-    field: str | None = None
-    """The field below that is at fault, such as `.endDate`, where it isn't the object as a whole."""
-
-    message_with_values: str | None = None
-    """A CEL expression that says the same with the numbers. `message` stands in where it can't be computed."""
-
-    def as_json(self) -> dict[str, JsonValue]:
-        """The rule as `x-kubernetes-validations` lists it."""
-        written: dict[str, JsonValue] = {"rule": self.holds, "message": self.message}
-        if self.field:
-            written["fieldPath"] = self.field
-        if self.message_with_values:
-            written["messageExpression"] = self.message_with_values
-        return written
-
-
-def rules(*rules: Rule) -> dict[str, JsonValue]:
-    """Rules as the `json_schema_extra` of a field or a model."""
-    return {"x-kubernetes-validations": [rule.as_json() for rule in rules]}
-
-
-def immutable(field: str, instead: str) -> dict[str, JsonValue]:
-    """The rule for a field that is always there (required, or with a default) and never changes.
-
-    An optional field needs `immutable_optional` on the object around it: a rule on the field itself is not evaluated
-    when the field appears or vanishes.
-    """
-    return rules(Rule("self == oldSelf", f"{field} can't be changed: {instead}"))
-
-
-def immutable_optional(field: str, instead: str) -> Rule:
-    """The rule, on the object around it, for an optional field that neither changes nor appears nor vanishes."""
-    return Rule(
-        f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})",
-        f"{field} can't be changed, added or removed: {instead}",
-        field=f".{field}",
-    )
-
-
-def list_map(*keys: str) -> dict[str, JsonValue]:
-    """The `json_schema_extra` of a list in which no two elements may have the same keys."""
-    return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)}
 
 
 WrittenTimestampMs = Annotated[
@@ -264,17 +211,17 @@ _PERIOD_MS = {
 class AccountingUnit(Model):
     """What one unit of the category is called. It is for display alone and never part of a computation."""
 
-    name: Name = "Credit"
-    """The unit's name for one of it, such as DKK or Core-hour."""
+    name: Name
+    """The unit's name for one of it, such as DKK or Core-minute."""
 
-    name_plural: Name = "Credits"
-    """The unit's name for several of it, such as DKK or Core-hours."""
+    name_plural: Name
+    """The unit's name for several of it, such as DKK or Core-minutes."""
 
     floating_point: bool = False
     """Whether people are shown millionths: with `true`, an amount of 50000 is displayed as 0.05."""
 
     display_frequency_suffix: bool = False
-    """Whether the period is displayed after the unit, as in "12 Cores-hours"."""
+    """Whether the period is displayed after the unit, as in "12 DKK/minute"."""
 
 
 class CategoryReference(Model):
@@ -293,7 +240,7 @@ class ProductCategory(CategoryReference):
     product_type: Literal["COMPUTE"] = "COMPUTE"
     """The kind of product. COMPUTE is the only one so far."""
 
-    accounting_unit: AccountingUnit = AccountingUnit()
+    accounting_unit: AccountingUnit = AccountingUnit(name="Credit", name_plural="Credits")
     """How amounts are displayed."""
 
     accounting_frequency: AccountingFrequency

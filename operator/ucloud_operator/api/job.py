@@ -1,54 +1,49 @@
 """UCloudJob: one run of an application on a product, paid from the namespace's wallet, and what became of it."""
 
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import ClassVar
 
 from pydantic import ConfigDict, Field
 
-from ucloud_operator.api.common import (
-    AGE,
-    DNS_LABEL_PATTERN,
-    Amount,
-    Column,
-    Condition,
-    FreeForm,
-    Model,
-    Name,
-    Resource,
-    Rule,
-    TimestampMs,
-    immutable,
-    immutable_optional,
-    list_map,
-    rules,
+from ucloud_operator.api.common import AGE, DNS_LABEL_PATTERN, Column, FreeForm, Model, Name, Resource
+from ucloud_operator.api.job_status import (
+    FINAL_STATES,
+    MAX_RUNS,
+    MAX_UPDATES,
+    JobRate,
+    JobRun,
+    JobState,
+    JobUpdate,
+    JobWallet,
+    RunsFolded,
+    UCloudJobStatus,
 )
+from ucloud_operator.api.rules import Rule, immutable, immutable_optional, rules
+
+__all__ = [
+    "FINAL_STATES",
+    "MAX_NAME_LENGTH",
+    "MAX_REPLICAS",
+    "MAX_RUNS",
+    "MAX_UPDATES",
+    "JobRate",
+    "JobRun",
+    "JobState",
+    "JobUpdate",
+    "JobWallet",
+    "NameAndVersion",
+    "ProductReference",
+    "RunsFolded",
+    "SimpleDuration",
+    "UCloudJob",
+    "UCloudJobSpec",
+    "UCloudJobStatus",
+]
 
 MAX_NAME_LENGTH = 45
 MAX_REPLICAS = 1000
-MAX_UPDATES = 64
-MAX_RUNS = 64
 
 ANOTHER_JOB = "create another job instead"
-
-
-class JobState(StrEnum):
-    """Where a job is in its life."""
-
-    IN_QUEUE = "IN_QUEUE"
-    RUNNING = "RUNNING"
-    SUCCESS = "SUCCESS"
-    FAILURE = "FAILURE"
-    EXPIRED = "EXPIRED"
-    SUSPENDED = "SUSPENDED"
-
-    @property
-    def is_final(self) -> bool:
-        """Whether a job in this state stays in it for ever."""
-        return self in FINAL_STATES
-
-
-FINAL_STATES = frozenset({JobState.SUCCESS, JobState.FAILURE, JobState.EXPIRED})
 
 
 class NameAndVersion(Model):
@@ -179,135 +174,6 @@ class UCloudJobSpec(Model):
     )
     """How many seconds the application has between being told to stop (SIGTERM) and being killed, from 1 to 300. When
     credits run out it is told that much earlier. It can't be changed."""
-
-
-class JobUpdate(Model):
-    """Something that happened to the job."""
-
-    state: JobState | None = None
-    """The state that the job entered, where it entered one."""
-
-    status: str | None = None
-    """What happened, as a sentence."""
-
-    timestamp: TimestampMs
-    """When it happened."""
-
-    output_folder: str | None = None
-    """Where the job's output is, once that is known."""
-
-    expected_state: JobState | None = None
-    """The state that the job was expected to be in."""
-
-    expected_different_state: bool | None = None
-    """Whether the job was expected to be in another state than `state`."""
-
-    new_time_allocation: int | None = None
-    """The new time allocation in milliseconds, where it was raised."""
-
-    allow_restart: bool | None = None
-    """Whether the job may be started again."""
-
-    new_mounts: tuple[str, ...] | None = None
-    """Folders that the job was given."""
-
-
-class JobRate(Model):
-    """What the job costs while it runs: price times replicas, for every period."""
-
-    price: Amount
-    """What one replica costs per period, as it was when the run began."""
-
-    replicas: int = Field(ge=1, le=MAX_REPLICAS)
-    """How many replicas run."""
-
-    period_ms: int = Field(ge=1)
-    """The period's length in milliseconds."""
-
-
-class JobRun(JobRate):
-    """One stretch of time during which all replicas ran, and what it cost per period."""
-
-    number: int = Field(ge=1)
-    """1 for the first run; each resumption is one more."""
-
-    started_at: TimestampMs
-    """When the last replica had started: billing begins."""
-
-    ended_at: TimestampMs | None = None
-    """When the first replica had stopped, or the credits: billing ends. Absent while the run goes on."""
-
-
-class RunsFolded(Model):
-    """The sum of earlier runs that are no longer listed."""
-
-    runs: int = Field(default=0, ge=0)
-    """How many runs."""
-
-    elapsed_ms: int = Field(default=0, ge=0)
-    """How many milliseconds they lasted, together."""
-
-    usage: Amount = 0
-    """The whole units that they used."""
-
-    remainder: int = Field(default=0, ge=0)
-    """What they used beyond those, in units times milliseconds, less than one unit for a whole period."""
-
-
-class JobWallet(Model):
-    """The wallet that pays for the job."""
-
-    name: str
-    """Its name."""
-
-    uid: str
-    """Its uid."""
-
-
-class UCloudJobStatus(Model):
-    """What became of the job so far."""
-
-    state: JobState | None = None
-    """IN_QUEUE, RUNNING or SUSPENDED; at the end SUCCESS, FAILURE or EXPIRED."""
-
-    updates: tuple[JobUpdate, ...] = Field(default=(), max_length=MAX_UPDATES)
-    """What happened, oldest first: the last 64, the first and the last run always among them."""
-
-    started_at: TimestampMs | None = None
-    """When it first ran."""
-
-    expires_at: TimestampMs | None = None
-    """When its time allocation ends if it goes on running."""
-
-    usage: Amount = 0
-    """What it has used so far, in the category's smallest unit."""
-
-    rate: JobRate | None = None
-    """What it costs while it runs."""
-
-    rate_per_minute: Amount = 0
-    """What it uses per minute at present, rounded down: 0 while it does not run."""
-
-    runs: tuple[JobRun, ...] = Field(default=(), max_length=MAX_RUNS)
-    """The stretches of time that it is billed for, oldest first."""
-
-    runs_folded: RunsFolded = RunsFolded()
-    """Earlier runs, summed up."""
-
-    wallet: JobWallet | None = None
-    """The wallet that pays for it."""
-
-    reason: str | None = None
-    """Why it is in this state, as one CamelCase word, such as OutOfCredits."""
-
-    message: str | None = None
-    """Why it is in this state, as a sentence with the numbers."""
-
-    observed_generation: int = Field(default=0, ge=0)
-    """The `metadata.generation` of the spec that was last acted on."""
-
-    conditions: tuple[Condition, ...] = Field(default=(), json_schema_extra=list_map("type"))
-    """Statements about the job, such as whether it is ready, or will soon be out of credits."""
 
 
 class UCloudJob(Resource):

@@ -5,7 +5,8 @@ from typing import ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
-from ucloud_operator.api.common import AGE, Amount, CategoryReference, Column, Model, Name, Resource, Rule, rules
+from ucloud_operator.api.common import AGE, Amount, CategoryReference, Column, Model, Name, Resource
+from ucloud_operator.api.rules import Rule, rules
 
 
 class Toleration(Model):

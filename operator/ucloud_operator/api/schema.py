@@ -76,6 +76,7 @@ def write_crds(folder: Path) -> list[Path]:
 def _crd(kind: type[Resource]) -> Node:
     name = kind.__name__
     schema = root_schema(kind)
+    subresources: Node = {"subresources": {"status": {}}} if "status" in schema["properties"] else {}
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
@@ -99,7 +100,7 @@ def _crd(kind: type[Resource]) -> Node:
                     "name": kind.VERSION,
                     "served": True,
                     "storage": True,
-                    "subresources": {"status": {}} if "status" in schema["properties"] else {},
+                    **subresources,
                     "additionalPrinterColumns": [_column(column) for column in kind.COLUMNS],
                     "schema": {"openAPIV3Schema": schema},
                 }
