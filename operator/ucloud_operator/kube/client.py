@@ -117,12 +117,12 @@ class Client:
     ) -> Sequence[JsonObject]:
         """Return all objects at once, as of one moment."""
         while True:
-            found: Sequence[JsonObject] = []
+            found: list[JsonObject] = []
             try:
                 async for page in self.pages(
                     resource, namespace=namespace, label_selector=label_selector, field_selector=field_selector
                 ):
-                    found = [*found, *page.items]
+                    found.extend(page.items)
             except Gone:
                 if not found:
                     raise

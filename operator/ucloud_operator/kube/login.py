@@ -40,12 +40,16 @@ class Credentials:
 
     def ssl_context(self) -> ssl.SSLContext:
         """Return what a TLS connection with these credentials needs (reads the files)."""
-        context = ssl.create_default_context(cafile=self.ca_path)
+        try:
+            context = ssl.create_default_context(cafile=self.ca_path)
+            if self.certificate_path:
+                context.load_cert_chain(self.certificate_path, self.private_key_path)
+        except OSError as error:  # what ssl raises is one, too
+            paths = ", ".join(path for path in (self.ca_path, self.certificate_path, self.private_key_path) if path)
+            raise LoginError(f"The certificates for {self.server} can't be used ({paths}): {error}") from error
         if self.insecure:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
-        if self.certificate_path:
-            context.load_cert_chain(self.certificate_path, self.private_key_path)
         return context
 
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-FIRST_PAUSE_SECONDS = 0.5
+FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 30
 SHORTEST_WATCH_SECONDS = 5
 """A watch that ends sooner and brought nothing counts as a failure, or we would knock without a pause."""
@@ -72,6 +72,7 @@ class Reflector(Generic[T]):
         self._watch_seconds = watch_seconds
         self._idle_seconds = idle_seconds
         self._position = 0  # the version up to which the watch's history has been taken in; 0 = a list is needed
+        self._events_taken = 0
         self._relist_at = 0.0  # by the monotonic clock
         self._turn_began = 0.0
         self._listing = asyncio.Lock()
@@ -81,30 +82,41 @@ class Reflector(Generic[T]):
         backoff = Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
         failures = 0
         while True:
-            began, before = self._clock.monotonic(), self._position
+            began, taken = self._clock.monotonic(), self._events_taken
+            failure: ApiError | None = None
             try:
-                if not self._position or began >= self._relist_at:
-                    self._position = await self._list()
-                await self._watch()
-                failed = self._clock.monotonic() - began < SHORTEST_WATCH_SECONDS
-            except Gone as error:
-                log.info("%s are listed anew: %s", self.resource, error)
-                self._position, failed = 0, True
+                await self._follow()
             except ApiError as error:
-                failed = True
+                failure = error
                 failures += 1
-                log.warning("%s are not followed at the moment: %s", self.resource, error)
-                if failures >= FAILURES_BEFORE_RELIST and not isinstance(error, TooManyRequests | Unreachable):
-                    self._position = 0  # something at this very position may be what fails
-            if not failed or self._position > before > 0:
+                self._mind_failure(error, failures)
+            worked = self._events_taken > taken or self._clock.monotonic() - began >= SHORTEST_WATCH_SECONDS
+            if worked:
                 backoff.reset()
                 failures = 0
-            if failed:
-                await self._clock.sleep(backoff.next_seconds())
+            if failure or not worked:
+                asked_seconds = (failure and failure.retry_after_seconds) or 0
+                await self._clock.sleep(max(backoff.next_seconds(), min(asked_seconds, LONGEST_PAUSE_SECONDS)))
 
     async def relist(self) -> None:
         """Compare the store with a complete list now, beside the running watch."""
         await self._list()
+
+    async def _follow(self) -> None:
+        """List if need be, then watch until the watch ends; raise what breaks it."""
+        if not self._position or self._clock.monotonic() >= self._relist_at:
+            self._position = await self._list()
+        await self._watch()
+
+    def _mind_failure(self, error: ApiError, failures: int) -> None:
+        """Decide whether the watch can be resumed where it stopped."""
+        if isinstance(error, Gone):
+            log.info("%s are listed anew: %s", self.resource, error)
+            self._position = 0
+            return
+        log.warning("%s are not followed at the moment: %s", self.resource, error)
+        if failures >= FAILURES_BEFORE_RELIST and not isinstance(error, TooManyRequests | Unreachable):
+            self._position = 0  # what comes at this very position may be what fails
 
     async def _list(self) -> int:
         """Bring the store to the state of a list; return the list's version."""
@@ -151,7 +163,6 @@ class Reflector(Generic[T]):
             await self._give_way()
 
     async def _watch(self) -> None:
-        """Follow the watch until it ends; raise what breaks it."""
         left_seconds = max(1, self._relist_at - self._clock.monotonic())
         async with self._client.watch(
             self.resource,
@@ -172,6 +183,7 @@ class Reflector(Generic[T]):
             self.store.remove(event.object)
         elif event.type != "BOOKMARK":
             self.store.apply(event.object)
+        self._events_taken += 1
         self._position = int(text(section(event.object, "metadata"), "resourceVersion"))
 
     def _heard(self) -> None:

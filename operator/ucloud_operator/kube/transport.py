@@ -31,6 +31,7 @@ from ucloud_operator.kube.errors import (
     Unreachable,
     answered_error,
 )
+from ucloud_operator.kube.login import LoginError
 
 if TYPE_CHECKING:
     import ssl
@@ -146,11 +147,11 @@ class Transport:
             try:
                 response = await self._ask(request, access, self._limits)
                 return await response.read()
-            except Unauthorized:
+            except Unauthorized as refusal:
                 if logged_in_anew:
                     raise
                 logged_in_anew = True
-                await self._authenticate(stale=access)
+                await self._log_in_anew(access, refusal)
             except ApiError as error:
                 pause_seconds = pause_before_repeating(request, error, backoff)
                 if pause_seconds is None or attempt >= self._attempts:
@@ -165,8 +166,8 @@ class Transport:
         access = await self._authenticate()
         try:
             response = await self._ask(request, access, limits)
-        except Unauthorized:
-            await self._authenticate(stale=access)
+        except Unauthorized as refusal:
+            await self._log_in_anew(access, refusal)
             raise
         try:
             yield _chunks(request, response)
@@ -209,6 +210,12 @@ class Transport:
                 self._access = _Access(session, credentials, tls)
                 self._token, self._token_read_at = credentials.token, self._clock.monotonic()
             return self._access
+
+    async def _log_in_anew(self, stale: _Access, refusal: Unauthorized) -> None:
+        try:
+            await self._authenticate(stale=stale)
+        except LoginError as error:
+            raise refusal from error
 
     def _log_in(self) -> tuple[Credentials, ssl.SSLContext]:
         credentials = self._login()
