@@ -12,6 +12,7 @@ nothing left to charge, and that nobody will ever pay.
 
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 
 
 class Phase(StrEnum):
@@ -134,7 +135,7 @@ class Meter:
             raise ValueError(f"job {self.uid}: it has no run to meter")
         if self.charged < 0 or self.overrun < 0:
             raise ValueError(f"job {self.uid}: charged {self.charged}, overrun {self.overrun} can't be negative")
-        for earlier, later in zip(self.runs, self.runs[1:], strict=False):
+        for earlier, later in pairwise(self.runs):
             if earlier.end_ms is None or earlier.end_ms > later.start_ms:
                 raise ValueError(f"job {self.uid}: the run of {later.start_ms} begins before the last one has ended")
 
