@@ -74,5 +74,13 @@ def kubectl(state: Path, arguments: tuple[str, ...]) -> None:
     os.execve(program, [program, *arguments], os.environ | {"KUBECONFIG": str(cluster.kubeconfig)})  # noqa: S606  # that is all it does
 
 
+@main.command(hidden=True)
+@_state
+def guard(state: Path) -> None:
+    """Wait until whoever started this has ended, then stop the cluster."""
+    sys.stdin.read()
+    Cluster(state).stop()
+
+
 if __name__ == "__main__":
     main()

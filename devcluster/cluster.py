@@ -9,9 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Self
 
 from devcluster import install, users
 from devcluster.controlplane import NAMES, ControlPlane
+from devcluster.guard import Guard
 from devcluster.problems import DevclusterError
 from devcluster.processes import Process
 from devcluster.programs import Programs, find_programs
@@ -54,16 +56,31 @@ class Cluster:
         """Bring it up, or mend it; install our kinds, policies and roles unless `bare`."""
         programs = self.programs
         with self._locked():
-            ControlPlane(self.state).start(programs)
+            control_plane = ControlPlane(self.state)
+            control_plane.start(programs)
             install.nodes(self, self.nodes)
+            control_plane.check()
             if not bare:
                 install.product(self)
 
     def stop(self) -> None:
         """End everything that this state directory ever started, and remove it."""
+        if not self.state.exists():
+            ControlPlane(self.state).stop()  # it may have been removed by hand
+            return
         with self._locked():
             ControlPlane(self.state).stop()
             shutil.rmtree(self.state)
+
+    @contextmanager
+    def running_meanwhile(self, *, bare: bool = False) -> Iterator[Self]:
+        """Run it as long as the block does, and no longer than this process lives, even if that is killed."""
+        with Guard(self.state):
+            try:
+                self.start(bare=bare)
+                yield self
+            finally:
+                self.stop()
 
     def kubectl(self, *arguments: str, user: User = ADMIN, stdin: str | None = None) -> str:
         """What kubectl prints; a failure raises with what it said."""

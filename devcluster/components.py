@@ -35,7 +35,7 @@ def certificate(state: Path) -> Path:
 
 
 def _signing_key(state: Path) -> Path:
-    """What signs service account tokens: the key that the API server makes for its certificate, before it needs this."""
+    """What signs service account tokens: the key that the API server makes for its own certificate."""
     return state / "certificates" / "apiserver.key"
 
 

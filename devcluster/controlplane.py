@@ -45,6 +45,12 @@ class ControlPlane:
         for name, command in components.clients(programs, self.state, ports, stages):
             self._ensure(name, command)
 
+    def check(self) -> None:
+        """Complain if a component has ended meanwhile."""
+        for name in NAMES:
+            if not self.process(name).runs():
+                raise DevclusterError(_ended(self.process(name)))
+
     def stop(self) -> None:
         """End every process that this state directory ever started."""
         for name in reversed(NAMES):
@@ -91,7 +97,7 @@ class ControlPlane:
                 last_words = process.last_words()
                 if "address already in use" in last_words:
                     return False
-                raise DevclusterError(f"{name} ended at once ({process.log}):\n{last_words}")
+                raise DevclusterError(_ended(process))
             time.sleep(0.05)
         raise DevclusterError(
             f"{name} isn't ready after {_READY_SECONDS:.0f} s ({process.log}):\n{process.last_words()}"
@@ -106,6 +112,10 @@ class ControlPlane:
         except ssl.SSLError:  # half written
             return False
         return _answers(f"{components.server_url(ports)}/readyz", context)
+
+
+def _ended(process: Process) -> str:
+    return f"{process.name} ended at once ({process.log}):\n{process.last_words()}"
 
 
 def _etcd_is_healthy(ports: Ports) -> bool:

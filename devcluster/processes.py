@@ -13,11 +13,13 @@ it may have started.
 import fcntl
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
+
+from devcluster.problems import DevclusterError
 
 MARK = "UCLOUD_DEVCLUSTER_STATE"
 """Environment variable by which a process of ours can be recognised after its state directory was removed."""
@@ -46,22 +48,33 @@ class Process:
         return self.state / f"{self.name}.command"
 
     def start(self, command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
-        """Start it; its command must not run yet."""
+        """Start it; it must not run yet."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         if self.log.exists():
             self.log.replace(self.log.with_suffix(".log.1"))
         self._command_file.write_text("\0".join(command))
-        with self._pid_file.open("a") as lock, self.log.open("wb") as log:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            subprocess.Popen(
-                ["/bin/sh", "-c", 'echo $$ > "$0" && exec "$@"', self._pid_file, *command],
-                cwd=self.state,
-                env={**os.environ, **(environment or {}), MARK: str(self.state)},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                pass_fds=(lock.fileno(),),
-                start_new_session=True,
+        with self._pid_file.open("a") as lock:
+            _take(lock)
+            os.set_inheritable(lock.fileno(), True)  # noqa: FBT003  # there is no other way to say it
+            # Not subprocess: that insists on outliving its children.
+            os.posix_spawn(
+                "/bin/sh",
+                [
+                    "sh",
+                    "-c",
+                    'cd "$1" && echo $$ > "$2" && shift 2 && exec "$@"',
+                    "sh",
+                    str(self.state),
+                    str(self._pid_file),
+                    *command,
+                ],
+                {**os.environ, **(environment or {}), MARK: str(self.state)},
+                file_actions=[
+                    (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                    (os.POSIX_SPAWN_OPEN, 1, self.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644),
+                    (os.POSIX_SPAWN_DUP2, 1, 2),
+                ],
+                setsid=True,
             )
 
     def runs(self, command: Sequence[str] | None = None) -> bool:
@@ -130,6 +143,18 @@ def is_alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def _take(lock: IO[str]) -> None:
+    """Lock the file, which nothing holds but, for an instant, somebody who asks whether it is locked."""
+    for _ in range(100):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.01)
+        else:
+            return
+    raise DevclusterError(f"{lock.name} is locked: something of this name runs already")
 
 
 def _is_locked(path: Path) -> bool:

@@ -1,0 +1,41 @@
+"""What tests on a real API server share."""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from devcluster import ADMIN, Cluster, User
+
+T = TypeVar("T")
+Manifest = Mapping[str, object]
+
+
+def eventually(ask: Callable[[], T], *, within_seconds: float = 15.0, every_seconds: float = 0.05) -> T:
+    """Ask until the answer is true, and return it; fail with the last answer or failed assertion if it never is."""
+    deadline = time.monotonic() + within_seconds
+    while True:
+        try:
+            answer = ask()
+            problem = f"still {answer!r} after {within_seconds} s"
+        except AssertionError as unmet:
+            answer, problem = None, f"still not after {within_seconds} s: {unmet}"
+        if answer:
+            return answer
+        if time.monotonic() > deadline:
+            raise AssertionError(problem)
+        time.sleep(every_seconds)
+
+
+def apply(cluster: Cluster, namespace: str, *manifests: Manifest, user: User = ADMIN) -> None:
+    """Apply objects; those without a namespace of their own go into this one."""
+    items = {"apiVersion": "v1", "kind": "List", "items": manifests}
+    cluster.kubectl("apply", f"--namespace={namespace}", "--filename=-", stdin=json.dumps(items), user=user)
+
+
+def get(cluster: Cluster, namespace: str, *what: str, user: User = ADMIN) -> dict[str, object]:
+    """One object, or a list of them."""
+    found: dict[str, object] = json.loads(
+        cluster.kubectl("get", f"--namespace={namespace}", "--output=json", *what, user=user)
+    )
+    return found
