@@ -32,6 +32,8 @@ DNS_LABEL_PATTERN = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 _RFC3339 = re.compile(RFC3339_PATTERN)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
+_FIRST_MS = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MILLISECOND
+_LAST_MS = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MILLISECOND
 
 
 def parse_time(text: str) -> int:
@@ -40,15 +42,19 @@ def parse_time(text: str) -> int:
     Raises:
         ValueError: it is no such time, or has no zone.
     """
-    if not _RFC3339.match(text):
+    if not _RFC3339.fullmatch(text):
         raise ValueError(f"{text!r} is not an RFC 3339 time such as 2026-11-24T08:00:00Z")
     return (datetime.fromisoformat(text) - _EPOCH) // _MILLISECOND
 
 
 def format_time(at_ms: int) -> str:
-    """An instant as Kubernetes objects show it, `2026-11-24T08:00:00.123Z`: in UTC, always with three decimals."""
-    seconds, milliseconds = divmod(at_ms, 1000)
-    return f"{_EPOCH + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S}.{milliseconds:03d}Z"
+    """An instant as Kubernetes objects show it, `2026-11-24T08:00:00.123Z`: in UTC, always with three decimals.
+
+    RFC 3339 has the years 1 to 9999. An instant beyond them, such as when a large wallet that is hardly used
+    runs dry, is written as their end.
+    """
+    within_ms = max(_FIRST_MS, min(at_ms, _LAST_MS))
+    return (_EPOCH + within_ms * _MILLISECOND).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def saturate(amount: int) -> int:
