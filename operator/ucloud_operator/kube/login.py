@@ -59,11 +59,11 @@ Login: TypeAlias = Callable[[], Credentials]
 def login() -> Credentials:
     """Take KUBECONFIG if it is set, else the service account if we run in a pod, else the user's own kubeconfig."""
     if not os.environ.get("KUBECONFIG") and os.environ.get("KUBERNETES_SERVICE_HOST"):
-        return from_service_account()
+        return from_service_account(SERVICE_ACCOUNT)
     return from_kubeconfig()
 
 
-def from_service_account(folder: Path = SERVICE_ACCOUNT) -> Credentials:
+def from_service_account(folder: Path) -> Credentials:
     """Read what the kubelet mounted for our service account."""
     host, port = os.environ.get("KUBERNETES_SERVICE_HOST", ""), os.environ.get("KUBERNETES_SERVICE_PORT", "443")
     if ":" in host:
@@ -88,11 +88,15 @@ def from_kubeconfig() -> Credentials:
 
     config = kubernetes.client.Configuration()
     try:
-        kubernetes.config.load_kube_config(client_configuration=config, persist_config=False)  # type: ignore[no-untyped-call]
+        kubernetes.config.load_kube_config(  # type: ignore[no-untyped-call]
+            # That package has read KUBECONFIG when it was imported; it may have been set since.
+            config_file=os.environ.get("KUBECONFIG") or None,
+            client_configuration=config,
+            persist_config=False,
+        )
     except (kubernetes.config.ConfigException, OSError) as error:
-        raise LoginError(
-            f"No way to an API server: not in a pod, and {error}. Set KUBECONFIG to the path of a kubeconfig."
-        ) from error
+        said = str(error).rstrip(".")
+        raise LoginError(f"No way to an API server: {said}. Set KUBECONFIG to the path of a kubeconfig.") from error
     # A token, and a user name with its password too, arrive here as the whole header.
     scheme, _, token = (config.get_api_key_with_prefix("BearerToken") or "").partition(" ")
     return Credentials(

@@ -71,7 +71,8 @@ class Reflector(Generic[T]):
         self._relist_seconds = relist_seconds if relist_seconds is not None else math.inf
         self._watch_seconds = watch_seconds
         self._idle_seconds = idle_seconds
-        self._position = 0  # the version up to which the watch's history has been taken in; 0 = a list is needed
+        self._position = 0  # the version up to which the watch's history has been taken in
+        self._list_needed = True
         self._events_taken = 0
         self._relist_at = 0.0  # by the monotonic clock
         self._turn_began = 0.0
@@ -104,19 +105,20 @@ class Reflector(Generic[T]):
 
     async def _follow(self) -> None:
         """List if need be, then watch until the watch ends; raise what breaks it."""
-        if not self._position or self._clock.monotonic() >= self._relist_at:
+        if self._list_needed or self._clock.monotonic() >= self._relist_at:
             self._position = await self._list()
+            self._list_needed = False
         await self._watch()
 
     def _mind_failure(self, error: ApiError, failures: int) -> None:
         """Decide whether the watch can be resumed where it stopped."""
         if isinstance(error, Gone):
             log.info("%s are listed anew: %s", self.resource, error)
-            self._position = 0
+            self._list_needed = True
             return
         log.warning("%s are not followed at the moment: %s", self.resource, error)
         if failures >= FAILURES_BEFORE_RELIST and not isinstance(error, TooManyRequests | Unreachable):
-            self._position = 0  # what comes at this very position may be what fails
+            self._list_needed = True  # what comes at this very position may be what fails
 
     async def _list(self) -> int:
         """Bring the store to the state of a list; return the list's version."""

@@ -22,6 +22,7 @@ from ucloud_operator.kube.objects import Json, JsonObject, section, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Set as AbstractSet
 
 T = TypeVar("T")
 
@@ -93,7 +94,7 @@ class Store(Generic[T]):
         self._entries: dict[Key, _Entry[T]] = {}
         self._keys: dict[str, Key] = {}
         self._deleted: dict[str, int] = {}
-        self._unreadable: dict[Key, str] = {}
+        self._unreadable: dict[str, str] = {}
 
     def apply(self, raw: JsonObject) -> T | None:
         """Take an object as the API server gave it, unless it is old news; return what the store holds of it now."""
@@ -110,9 +111,9 @@ class Store(Generic[T]):
             parsed = self._parse(raw)
         except ValueError as error:
             log.error("%s can't be read and is left as it was: %s", key, error)  # noqa: TRY400  # the cause is in it
-            self._unreadable[key] = str(error)
+            self._unreadable[uid] = f"{key}: {error}"
             return entry.object if entry else None
-        self._unreadable.pop(key, None)
+        self._unreadable.pop(uid, None)
         self._entries[key] = _Entry(uid, version, parsed)
         self._keys[uid] = key
         kind = ChangeKind.MODIFIED if entry else ChangeKind.ADDED
@@ -122,6 +123,7 @@ class Store(Generic[T]):
     def remove(self, raw: JsonObject) -> None:
         """Take a deletion as a watch told it, with the object's last state."""
         key, uid, version = _Identity.of(raw)
+        self._unreadable.pop(uid, None)
         entry = self._entries.get(key)
         if entry is None or entry.uid != uid:
             self._remember_deleted(uid, version)
@@ -134,7 +136,7 @@ class Store(Generic[T]):
             last = entry.object
         self._drop(key, entry, last, at_version=version, vanished=False)
 
-    def sweep(self, present: Collection[str], at_version: int) -> None:
+    def sweep(self, present: AbstractSet[str], at_version: int) -> None:
         """Drop what a complete list of that version lacks; `present` are the uids in it.
 
         What is newer here than the list stays: our own write, or the watch, has brought it since.
@@ -142,6 +144,8 @@ class Store(Generic[T]):
         for key, entry in list(self._entries.items()):
             if entry.version <= at_version and entry.uid not in present:
                 self._drop(key, entry, entry.object, at_version=at_version, vanished=True)
+        for uid in self._unreadable.keys() - present:
+            del self._unreadable[uid]
 
     def rewind(self) -> None:
         """Let the next list win over everything: the API server's history has gone back (a restored backup)."""
@@ -168,8 +172,8 @@ class Store(Generic[T]):
         return [entry.object for entry in self._entries.values()]
 
     @property
-    def unreadable(self) -> Mapping[Key, str]:
-        """The objects whose newest state could not be parsed, and why."""
+    def unreadable(self) -> Mapping[str, str]:
+        """The uids of objects whose newest state could not be parsed, and a sentence about each."""
         return MappingProxyType(self._unreadable)
 
     def __len__(self) -> int:
@@ -184,7 +188,7 @@ class Store(Generic[T]):
     def _drop(self, key: Key, entry: _Entry[T], last: T, *, at_version: int, vanished: bool) -> None:
         del self._entries[key]
         del self._keys[entry.uid]
-        self._unreadable.pop(key, None)
+        self._unreadable.pop(entry.uid, None)
         self._remember_deleted(entry.uid, at_version)
         self._tell(Change(ChangeKind.DELETED, key, entry.uid, last, entry.object, vanished))
 

@@ -1,0 +1,297 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ucloud_operator.kube import errors
+from ucloud_operator.kube.client import Client
+from ucloud_operator.kube.clock import ManualClock
+from ucloud_operator.kube.lease import Lease
+from ucloud_operator.kube.objects import Json, JsonObject, section, text
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from ucloud_operator.kube.resources import Resource
+
+START_MS = 1_795_507_200_000
+
+
+class OneLease(Client):
+    """An API server that holds one Lease, guards it by version, and can be out of reach or lose its answers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.spec: dict[str, object] | None = None
+        self.version = 0
+        self.reachable = True
+        self.answering = True
+
+    async def get(self, resource: Resource, name: str, *, namespace: str | None = None) -> JsonObject:
+        self._reach("get", resource)
+        if self.spec is None:
+            raise errors.NotFound("get", f"{resource} {namespace}/{name}", "not found", status=404)
+        return self._answer("get", resource)
+
+    async def create(self, resource: Resource, body: Json | bytes, *, namespace: str | None = None) -> JsonObject:
+        self._reach("create", resource)
+        assert isinstance(body, dict)
+        if self.spec is not None:
+            raise errors.AlreadyExists("create", f"{resource} {namespace}", "exists", status=409)
+        self._store(dict(section(body, "spec")))
+        return self._answer("create", resource)
+
+    async def patch(
+        self,
+        resource: Resource,
+        name: str,
+        body: Json,
+        *,
+        namespace: str | None = None,
+        resource_version: str | None = None,
+    ) -> JsonObject:
+        self._reach("patch", resource)
+        if self.spec is None:
+            raise errors.NotFound("patch", f"{resource} {namespace}/{name}", "not found", status=404)
+        if resource_version != str(self.version):
+            raise errors.Conflict("patch", f"{resource} {namespace}/{name}", "modified", status=409)
+        self._store({**self.spec, **section(body, "spec")})
+        return self._answer("patch", resource)
+
+    def touch(self) -> None:
+        self.version += 1
+
+    @property
+    def holder(self) -> str:
+        return text(self.spec or {}, "holderIdentity")
+
+    def _store(self, spec: dict[str, object]) -> None:
+        self.spec = spec
+        self.touch()
+
+    def _reach(self, verb: str, resource: Resource) -> None:
+        if not self.reachable:
+            raise errors.Unreachable(verb, str(resource), "no answer", ambiguous=False)
+
+    def _answer(self, verb: str, resource: Resource) -> JsonObject:
+        if not self.answering:
+            raise errors.Unreachable(verb, str(resource), "no answer", ambiguous=True)
+        return {"metadata": {"resourceVersion": str(self.version)}, "spec": self.spec}
+
+
+@pytest.fixture
+def api() -> OneLease:
+    return OneLease()
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(START_MS)
+
+
+def candidate(api: OneLease, clock: ManualClock, identity: str) -> Lease:
+    return Lease(api, identity=identity, clock=clock)
+
+
+def held(lease: Lease) -> bool:
+    return lease.held
+
+
+@asynccontextmanager
+async def holding(lease: Lease) -> AsyncIterator[asyncio.Task[None]]:
+    """Acquire and hold it in the background."""
+    await lease.acquire()
+    async with background(lease.hold()) as task:
+        yield task
+
+
+@asynccontextmanager
+async def background(work: object) -> AsyncIterator[asyncio.Task[None]]:
+    assert asyncio.iscoroutine(work)
+    task: asyncio.Task[None] = asyncio.create_task(work)
+    await asyncio.sleep(0)
+    try:
+        yield task
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def test_a_lease_that_does_not_exist_is_made(api: OneLease, clock: ManualClock) -> None:
+    lease = candidate(api, clock, "a")
+    assert not held(lease)
+    assert await lease.acquire() == lease.epoch == 1
+    assert held(lease)
+    assert api.spec == {
+        "holderIdentity": "a",
+        "leaseDurationSeconds": 15,
+        "leaseTransitions": 1,
+        "acquireTime": "2026-11-24T08:00:00.000000Z",
+        "renewTime": "2026-11-24T08:00:00.000000Z",
+    }
+
+
+async def test_a_lease_without_a_holder_is_taken_at_once(api: OneLease, clock: ManualClock) -> None:
+    api.spec = {}
+    assert await candidate(api, clock, "a").acquire() == 1
+
+
+async def test_a_holder_renews_for_as_long_as_it_likes(api: OneLease, clock: ManualClock) -> None:
+    lease = candidate(api, clock, "a")
+    async with holding(lease) as task:
+        for _ in range(20):
+            await clock.advance(5)
+            assert held(lease)
+        assert not task.done()
+    assert text(api.spec or {}, "renewTime") == "2026-11-24T08:01:40.000000Z"
+    assert lease.epoch == 1
+
+
+async def test_a_standby_waits_while_the_holder_lives(api: OneLease, clock: ManualClock) -> None:
+    async with holding(candidate(api, clock, "a")), background(candidate(api, clock, "b").acquire()) as standby:
+        await clock.advance(120)
+        assert not standby.done()
+
+
+async def test_a_standby_takes_over_within_seconds_of_the_holders_death(api: OneLease, clock: ManualClock) -> None:
+    dead, heir = candidate(api, clock, "a"), candidate(api, clock, "b")
+    async with holding(dead):
+        await clock.advance(60)
+    async with background(heir.acquire()) as standby:
+        await clock.advance(14.9)
+        assert not standby.done()
+        assert not held(dead)  # for seconds already
+        await clock.advance(1.1)
+        await asyncio.wait_for(standby, 0)
+    assert (api.holder, heir.epoch) == ("b", 2)
+
+
+async def test_a_released_lease_is_taken_at_once(api: OneLease, clock: ManualClock) -> None:
+    first, second = candidate(api, clock, "a"), candidate(api, clock, "b")
+    async with holding(first), background(second.acquire()) as standby:
+        await clock.advance(10)
+        await first.release()
+        assert not held(first)
+        await clock.advance(1)
+        assert standby.done()
+    assert second.epoch == 2
+
+
+async def test_who_does_not_hold_it_releases_nothing(api: OneLease, clock: ManualClock) -> None:
+    first, second = candidate(api, clock, "a"), candidate(api, clock, "b")
+    await first.acquire()
+    await second.release()
+    assert api.holder == "a"
+
+
+async def test_a_restart_takes_its_own_lease_at_once_in_a_new_epoch(api: OneLease, clock: ManualClock) -> None:
+    await candidate(api, clock, "a").acquire()
+    assert await candidate(api, clock, "a").acquire() == 2
+
+
+async def test_a_holder_out_of_reach_stops_before_anybody_may_start(api: OneLease, clock: ManualClock) -> None:
+    lease = candidate(api, clock, "a")
+    async with holding(lease) as task:
+        await clock.advance(5)
+        api.reachable = False
+        await clock.advance(9.9)
+        assert held(lease)
+        await clock.advance(0.1)
+        assert not held(lease)
+        assert task.done()
+
+
+async def test_a_holder_out_of_reach_for_a_moment_holds_on(api: OneLease, clock: ManualClock) -> None:
+    lease = candidate(api, clock, "a")
+    async with holding(lease) as task:
+        await clock.advance(4)
+        api.reachable = False
+        await clock.advance(4)
+        api.reachable = True
+        await clock.advance(20)
+        assert held(lease)
+        assert not task.done()
+
+
+async def test_a_renewal_whose_answer_was_lost_is_found_out(api: OneLease, clock: ManualClock) -> None:
+    lease = candidate(api, clock, "a")
+    async with holding(lease) as task:
+        api.answering = False
+        await clock.advance(6)
+        api.answering = True
+        await clock.advance(20)
+        assert not task.done()
+        assert held(lease)
+
+
+async def test_an_edit_by_somebody_else_costs_nobody_the_lease(api: OneLease, clock: ManualClock) -> None:
+    lease = candidate(api, clock, "a")
+    async with holding(lease) as task:
+        api.touch()
+        await clock.advance(20)
+        assert not task.done()
+        assert held(lease)
+
+
+@pytest.mark.parametrize("spec", [{"holderIdentity": "b"}, {"leaseTransitions": 2}, None])
+async def test_a_lease_that_was_taken_or_deleted_is_lost_at_the_next_renewal(
+    api: OneLease, clock: ManualClock, spec: dict[str, object] | None
+) -> None:
+    lease = candidate(api, clock, "a")
+    async with holding(lease) as task:
+        api.spec = api.spec and spec and {**api.spec, **spec}
+        api.touch()
+        await clock.advance(5)
+        assert not held(lease)
+        assert task.done()
+
+
+async def test_a_deleted_lease_does_not_take_its_holder_back_in_time(api: OneLease, clock: ManualClock) -> None:
+    api.spec = {"leaseTransitions": 6}
+    lease = candidate(api, clock, "a")
+    await lease.acquire()
+    api.spec = None
+    assert await lease.acquire() == 8
+
+
+async def test_of_two_who_grab_at_once_one_wins(api: OneLease, clock: ManualClock) -> None:
+    first, second = candidate(api, clock, "a"), candidate(api, clock, "b")
+    async with background(first.acquire()) as one, background(second.acquire()) as other:
+        await clock.advance(3)
+        assert sorted([one.done(), other.done()]) == [False, True]
+    assert [held(first), held(second)].count(True) == 1
+
+
+async def test_an_acquisition_whose_answer_was_lost_is_made_again(api: OneLease, clock: ManualClock) -> None:
+    api.spec = {"leaseTransitions": 1}
+    api.answering = False
+    lease = candidate(api, clock, "a")
+    async with background(lease.acquire()) as task:
+        await clock.advance(2)
+        assert not task.done()
+        api.answering = True
+        await clock.advance(2)
+        assert task.done()
+
+
+async def test_a_release_that_fails_is_no_reason_to_stay(api: OneLease, clock: ManualClock) -> None:
+    lease = candidate(api, clock, "a")
+    await lease.acquire()
+    api.reachable = False
+    await lease.release()
+    assert not held(lease)
+
+
+@pytest.mark.parametrize(
+    ("identity", "renew_seconds", "sentence"), [("", 5, "nobody holds it"), ("a", 8, "renew it at least twice")]
+)
+def test_settings_that_can_not_work_are_refused(
+    api: OneLease, identity: str, renew_seconds: float, sentence: str
+) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        Lease(api, identity=identity, renew_seconds=renew_seconds)
