@@ -56,13 +56,13 @@ NOTHING_DECIDED: Final = Intent()
 
 def stop_of(pod: Pod, intent: Intent) -> Stop | None:
     """Return the decision that ended this pod, if it was a decision of ours."""
+    if pod.status.reason == _DEADLINE and pod.stop is not None:
+        return pod.stop  # the deadline was set together with it
     stop = first_stop((pod.stop, intent.stop))
     return stop if stop is not None and _explains(stop, pod) else None
 
 
 def _explains(stop: Stop, pod: Pod) -> bool:
-    if pod.status.reason == _DEADLINE:
-        return True
     if pod.told_to_stop_ms is None:
         return pod.finished_ms is not None and pod.finished_ms >= stop.at_ms  # it should have been gone by then
     if _ended_untold(pod) and pod.finished_ms is not None and pod.finished_ms < stop.at_ms:

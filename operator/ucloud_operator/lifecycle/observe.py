@@ -62,6 +62,11 @@ class Waiting:
     rank: int
 
     @property
+    def sentence(self) -> str:
+        """What to tell people who wait with it."""
+        return sentences.unschedulable(self.message) if self.reason is Reason.Unschedulable else sentences.QUEUED
+
+    @property
     def failure(self) -> Outcome | None:
         """What to make of the job if this lasts; None where waiting is no failure."""
         sentence = _HOPELESS.get(self.reason)

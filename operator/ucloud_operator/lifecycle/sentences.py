@@ -52,6 +52,7 @@ class Reason(StrEnum):
     NodeLost = "NodeLost"
     NodeRefused = "NodeRefused"  # the kubelet didn't admit the pod
     ImagePullFailed = "ImagePullFailed"
+    PodRejected = "PodRejected"  # the API server refuses the pod as it is
     ConfigError = "ConfigError"  # the container couldn't be created or started
     PodDeleted = "PodDeleted"  # by somebody else than the operator
     Unknown = "Unknown"
@@ -104,6 +105,11 @@ def image_pull_failed(message: str) -> str:
 def config_error(message: str) -> str:
     """With what the kubelet says about it."""
     return _because("Job failed because its container could not be started", message)
+
+
+def pod_rejected(message: str) -> str:
+    """With what the API server says about it."""
+    return _because("Job failed because its pod was refused", message)
 
 
 def node_refused(message: str) -> str:

@@ -7,7 +7,7 @@ that its updates begin so. From there it runs when *all* its replicas run, and t
 Two ways lead out of ``RUNNING``. To a final state: ``SUCCESS``, ``FAILURE`` or ``EXPIRED``, which nothing leaves
 again; there is no transition from one to another, so the first write of an end is the end, whoever repeats it. Or to
 ``SUSPENDED``, without pods and without cost, from where the only way back to ``RUNNING`` is the queue: what was
-suspended is admitted anew, as the credits may have gone elsewhere.
+suspended is admitted anew, as the credits may have gone elsewhere, and may be refused then.
 
 Three things are less obvious than the table:
 
@@ -55,6 +55,7 @@ FAILURES: Final = WALLET_LOST | frozenset(
         Reason.NodeRefused,
         Reason.ImagePullFailed,
         Reason.ConfigError,
+        Reason.PodRejected,
         Reason.PodDeleted,
         Reason.Unknown,
     }
@@ -83,7 +84,7 @@ TRANSITIONS: Final[Mapping[JobState | None, Mapping[JobState, frozenset[Reason]]
     SUSPENDED: {
         IN_QUEUE: frozenset({Reason.Resumed}),
         SUCCESS: frozenset({Reason.Cancelled}),
-        FAILURE: WALLET_LOST,
+        FAILURE: REFUSALS | WALLET_LOST,
     },
     SUCCESS: {},
     FAILURE: {},

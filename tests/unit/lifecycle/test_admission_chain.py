@@ -1,0 +1,174 @@
+from dataclasses import replace
+
+import pytest
+from pydantic import JsonValue
+
+from tests.unit.lifecycle.stories import application, job, product, wallet
+from ucloud_operator.api import JobState
+from ucloud_operator.lifecycle.admission import CHAIN, AdmissionView, Objection, admit, work_of
+from ucloud_operator.lifecycle.sentences import Reason
+
+FINE = AdmissionView(
+    job=job(),
+    product=product(),
+    application=application(),
+    wallet=wallet(),
+    wallet_locked=False,
+    max_usable=100_000,
+    runway_ms=120_000,
+    minimum_run_ms=60_000,
+    waited_ms=10_000,
+    reference_wait_ms=60_000,
+)
+
+LOCKED = replace(FINE, wallet_locked=True, max_usable=0, runway_ms=0)
+
+
+def test_a_job_that_is_paid_for_starts() -> None:
+    assert admit(FINE) is None
+    assert all(policy(FINE) is None for policy in CHAIN)
+
+
+def test_credits_that_never_end_last_long_enough() -> None:
+    assert admit(replace(FINE, runway_ms=None)) is None
+
+
+class TestReferences:
+    @pytest.mark.parametrize(
+        ("view", "reason", "what"),
+        [
+            (
+                replace(FINE, product=None),
+                Reason.ProductNotFound,
+                "product 'example-compute' in category 'example-compute' of provider 'example'",
+            ),
+            (
+                replace(FINE, product=product(category={"name": "other", "provider": "example"})),
+                Reason.ProductNotFound,
+                "product 'example-compute' in category 'example-compute' of provider 'example'",
+            ),
+            (
+                replace(FINE, application=None),
+                Reason.ApplicationNotFound,
+                "application 'acme-web-application' in version '1.0.0'",
+            ),
+            (
+                replace(FINE, wallet=None),
+                Reason.NoWallet,
+                "a wallet in this namespace that pays for category 'example-compute' of provider 'example'",
+            ),
+            (
+                replace(LOCKED, wallet_blocked="ParentNotFound: there is no wallet root/main"),
+                Reason.ParentNotFound,
+                "wallet 'compute' to become usable (there is no wallet root/main)",
+            ),
+            (
+                replace(LOCKED, wallet_blocked="Circle: a/x pays b/y pays a/x"),
+                Reason.WalletBlocked,
+                "wallet 'compute' to become usable (a/x pays b/y pays a/x)",
+            ),
+            (
+                replace(LOCKED, wallet_blocked="Circle"),
+                Reason.WalletBlocked,
+                "wallet 'compute' to become usable (Circle)",
+            ),
+        ],
+    )
+    def test_what_is_missing_is_waited_for_and_then_given_up(
+        self, view: AdmissionView, reason: Reason, what: str
+    ) -> None:
+        assert admit(view) == Objection(reason, f"Waiting for {what}.", None, 50_000)
+        late = admit(replace(view, waited_ms=60_000))
+        assert late is not None
+        assert (late.reason, late.state, late.again_in_ms) == (reason, JobState.FAILURE, None)
+        assert late.message.startswith(f"Waited 60 s for {what}, in vain: `kubectl ")
+
+    def test_a_wallet_that_is_going_is_not_waited_for(self) -> None:
+        objection = admit(replace(LOCKED, wallet_blocked="WalletDeleted: it is being deleted"))
+        assert objection is not None
+        assert (objection.reason, objection.state) == (Reason.WalletDeleted, JobState.FAILURE)
+
+    def test_what_is_free_waits_for_its_wallet_all_the_same(self) -> None:
+        objection = admit(replace(FINE, wallet=None, product=product(price=0)))
+        assert objection is not None
+        assert objection.reason is Reason.NoWallet
+
+
+class TestCredits:
+    def test_a_locked_wallet_refuses_at_once_whatever_may_still_arrive(self) -> None:
+        assert admit(replace(LOCKED, application=None)) == Objection(
+            Reason.NotEnoughCredits,
+            "needs 50000 per minute; this wallet can still use 0 (to start, it takes credits for 60 s)",
+            JobState.FAILURE,
+        )
+        assert admit(replace(LOCKED, product=None)) == Objection(
+            Reason.NotEnoughCredits, "This workspace has reached the quota of wallet 'compute'.", JobState.FAILURE
+        )
+
+    def test_too_little_for_a_start_is_refused_with_the_numbers(self) -> None:
+        assert admit(replace(FINE, max_usable=12_000, runway_ms=14_400)) == Objection(
+            Reason.NotEnoughCredits,
+            "needs 50000 per minute; this wallet can still use 12000, which lasts 14 s"
+            " (to start, it takes credits for 60 s)",
+            JobState.FAILURE,
+        )
+
+    def test_exactly_enough_is_enough(self) -> None:
+        assert admit(replace(FINE, runway_ms=60_000)) is None
+        assert admit(replace(FINE, runway_ms=59_999)) is not None
+
+    @pytest.mark.parametrize("view", [LOCKED, replace(FINE, runway_ms=14_400)])
+    def test_a_wallet_may_suspend_instead(self, view: AdmissionView) -> None:
+        objection = admit(replace(view, wallet=wallet(on_exhaustion="Suspend")))
+        assert objection is not None
+        assert objection.state is JobState.SUSPENDED
+
+    @pytest.mark.parametrize(
+        "free", [replace(LOCKED, product=product(price=0)), replace(LOCKED, wallet=wallet(free=True))]
+    )
+    def test_what_is_free_needs_no_credits(self, free: AdmissionView) -> None:
+        assert admit(free) is None
+
+    def test_a_rate_is_said_per_minute_whatever_the_period(self) -> None:
+        view = replace(FINE, wallet=wallet(frequency="PERIODIC_HOUR"), job=job(replicas=3))
+        assert view.rate_per_minute == 2_500
+
+    def test_what_is_not_known_is_locked(self) -> None:
+        unknown = AdmissionView(
+            job=job(),
+            product=product(),
+            application=application(),
+            wallet=wallet(),
+            minimum_run_ms=0,
+            waited_ms=0,
+            reference_wait_ms=0,
+        )
+        objection = admit(unknown)
+        assert objection is not None
+        assert objection.reason is Reason.NotEnoughCredits
+
+
+class TestDuplicates:
+    def test_the_same_work_is_not_done_twice_by_mistake(self) -> None:
+        assert admit(replace(FINE, duplicates=1)) == Objection(
+            Reason.DuplicateJob, "Duplicate job is already running", JobState.FAILURE
+        )
+
+    def test_but_on_purpose(self) -> None:
+        assert admit(replace(FINE, duplicates=1, job=job(allowDuplicateJob=True))) is None
+
+    @pytest.mark.parametrize(
+        "difference", [{"replicas": 2}, {"parameters": {"n": 1}}, {"openedFile": "/x"}, {"resources": [{"path": "/y"}]}]
+    )
+    def test_other_work_is_no_duplicate(self, difference: dict[str, JsonValue]) -> None:
+        assert work_of(job(**difference).spec) != work_of(job().spec)
+
+    @pytest.mark.parametrize(
+        "difference", [{"name": "again"}, {"labels": {"a": "b"}}, {"suspend": True}, {"timeAllocation": {"hours": 1}}]
+    )
+    def test_what_is_around_the_work_makes_no_difference(self, difference: dict[str, JsonValue]) -> None:
+        assert work_of(job(**difference).spec) == work_of(job().spec)
+
+    def test_the_order_of_parameters_makes_no_difference(self) -> None:
+        one, other = job(parameters={"a": 1, "b": 2}), job(parameters={"b": 2, "a": 1})
+        assert work_of(one.spec) == work_of(other.spec)

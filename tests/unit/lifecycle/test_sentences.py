@@ -1,0 +1,72 @@
+import re
+
+import pytest
+
+from ucloud_operator.lifecycle import sentences
+from ucloud_operator.lifecycle.sentences import Reason
+
+
+def test_reasons_are_what_kubernetes_takes_for_one() -> None:
+    for reason in Reason:
+        assert re.fullmatch(r"[A-Z][A-Za-z]+", reason)
+        assert reason.value == reason.name
+
+
+def test_the_documented_sentences_are_to_the_letter() -> None:
+    assert sentences.QUEUED == "Your job is now waiting in the queue!"
+    assert sentences.RUNNING == "Your job is now running!"
+    assert sentences.OUT_OF_CREDITS == "Your job has been terminated (No more credits)"
+
+
+def test_a_refusal_says_the_numbers() -> None:
+    assert sentences.not_enough_credits(50_000, 12_000, 14_400, 60_000) == (
+        "needs 50000 per minute; this wallet can still use 12000, which lasts 14 s"
+        " (to start, it takes credits for 60 s)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("length_ms", "said"),
+    [
+        (0, "0 s"),
+        (1, "1 ms"),
+        (999, "999 ms"),
+        (1_000, "1 s"),
+        (119_999, "119 s"),
+        (120_000, "2 min"),
+        (7_199_999, "119 min"),
+        (7_200_000, "2 h"),
+        (172_799_999, "47 h"),
+        (172_800_000, "2 d"),
+        (10**12, "11574 d"),
+    ],
+)
+def test_durations_are_rounded_down(length_ms: int, said: str) -> None:
+    assert sentences.duration(length_ms) == said
+
+
+def test_a_kubelets_message_is_put_on_one_line_and_cut() -> None:
+    said = sentences.image_pull_failed("failed to\n  pull " + "x" * 1000)
+    assert said.startswith("Job failed because its image could not be pulled: failed to pull xxx")
+    assert said.endswith("x…")
+    assert len(said) < 600
+
+
+def test_a_kubelet_without_a_message_leaves_a_whole_sentence() -> None:
+    assert sentences.node_refused(" ") == "Job failed because its node did not accept it."
+
+
+def test_an_api_server_says_what_is_wrong_with_a_pod() -> None:
+    assert sentences.pod_rejected("no such quota") == "Job failed because its pod was refused: no such quota"
+
+
+def test_a_scheduler_says_what_is_missing() -> None:
+    assert sentences.unschedulable("0/3 nodes are available: 3 Insufficient cpu.") == (
+        "There are currently no machines available to run your job: 0/3 nodes are available: 3 Insufficient cpu."
+    )
+
+
+def test_people_are_warned_with_an_instant() -> None:
+    assert sentences.credits_last(900_000, "2026-11-24T08:15:00.000Z") == (
+        "At the present rate the credits last 15 min, until 2026-11-24T08:15:00.000Z; then this job ends."
+    )
