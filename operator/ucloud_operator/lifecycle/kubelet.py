@@ -7,6 +7,7 @@ All stamps are the API server's or a kubelet's clock, cut off to the second. A c
 year 1970 for its start, which here means that there was none.
 """
 
+from functools import cached_property
 from typing import Final
 
 from ucloud_operator.api import JobRate, Model, ObjectMeta, TimestampMs
@@ -93,28 +94,28 @@ _NOTHING: Final = ContainerState()
 
 
 class Pod(Model):
-    """A pod of a job, as the API server shows it."""
+    """A pod of a job, as the API server shows it. What is read off it again and again is worked out once."""
 
     metadata: PodMeta
     spec: PodSpec = PodSpec()
     status: PodStatus = PodStatus()
 
-    @property
+    @cached_property
     def job_uid(self) -> str:
         """The uid of the job that it belongs to."""
         return self.metadata.labels.get(pods.JOB_UID, "")
 
-    @property
+    @cached_property
     def rank(self) -> int:
         """Which of the run's replicas it is, from 0; -1 if nobody can tell."""
         return _number(self.metadata.labels.get(pods.RANK), -1)
 
-    @property
+    @cached_property
     def run(self) -> int:
         """Which of the job's runs it belongs to, from 1; 0 if nobody can tell."""
         return _number(self.metadata.labels.get(pods.RUN), 0)
 
-    @property
+    @cached_property
     def rate(self) -> JobRate | None:
         """The rate that was pinned when it was created."""
         price, replicas, period_ms = (
@@ -124,7 +125,7 @@ class Pod(Model):
             return None
         return JobRate(price=price, replicas=replicas, period_ms=period_ms)
 
-    @property
+    @cached_property
     def stop(self) -> Stop | None:
         """The decision to stop it, if there is one."""
         return parse_stop(self.metadata.annotations.get(pods.STOP))
@@ -151,18 +152,18 @@ class Pod(Model):
             return None
         return self.metadata.deletion_timestamp - 1000 * (self.metadata.deletion_grace_period_seconds or 0)
 
-    @property
+    @cached_property
     def container(self) -> ContainerState:
         """The state of the job's own container, whatever others were injected."""
         return next((c.state for c in self.status.container_statuses if c.name == pods.CONTAINER), _NOTHING)
 
-    @property
+    @cached_property
     def started_ms(self) -> int | None:
         """When the job's container started, by the kubelet's clock."""
         state = self.container.terminated or self.container.running
         return state.started_at or None if state else None
 
-    @property
+    @cached_property
     def finished_ms(self) -> int | None:
         """When the job's container ended, by the kubelet's clock."""
         return self.container.terminated.finished_at or None if self.container.terminated else None

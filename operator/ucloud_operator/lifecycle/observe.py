@@ -27,6 +27,7 @@ from ucloud_operator.lifecycle.stops import Outcome, Stop, billed_end_ms
 LOST_AFTER_MS: Final = 60_000
 """How long after the end of its grace a pod that is still called running counts as lost with its node."""
 
+_ENDED_PHASES: Final = frozenset({"Succeeded", "Failed", "Unknown"})
 _IMAGE_ERRORS: Final = frozenset(
     {
         "ErrImagePull",
@@ -177,7 +178,7 @@ def observe_pod(pod: Pod, now_ms: int, intent: Intent = NOTHING_DECIDED) -> PodO
 
 
 def _has_ended(pod: Pod, now_ms: int) -> bool:
-    if pod.status.phase in {"Succeeded", "Failed", "Unknown"} or pod.container.terminated is not None:
+    if pod.status.phase in _ENDED_PHASES or pod.container.terminated is not None:
         return True
     deletion_ms = pod.metadata.deletion_timestamp
     if deletion_ms is None:
@@ -198,9 +199,10 @@ def _ended(pod: Pod, now_ms: int, intent: Intent) -> Ended:
 
 def _skew_ms(pod: Pod, now_ms: int) -> int:
     """Return by how much the node's clock is provably ahead of ours: what is left after clamping its stamp."""
-    if pod.started_ms is None:
+    stamped_ms, created_ms = pod.started_ms, pod.metadata.creation_timestamp
+    if stamped_ms is None or created_ms <= stamped_ms <= now_ms:
         return 0
-    return pod.started_ms - max(pod.metadata.creation_timestamp, min(pod.started_ms, now_ms))
+    return stamped_ms - max(created_ms, min(stamped_ms, now_ms))
 
 
 def _waiting(pod: Pod) -> Waiting:
