@@ -1,0 +1,81 @@
+"""The command `ucloud-operator`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import sys
+from pathlib import Path
+
+import click
+
+from ucloud_operator.settings import Settings
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "UCLOUD"})
+def main() -> None:
+    """Credit limits for compute jobs on Kubernetes."""
+
+
+def _options(command: click.Command) -> click.Command:
+    """Give the command an option for every setting."""
+    for name, field in reversed(Settings.model_fields.items()):
+        command.params.insert(
+            0,
+            click.Option(
+                [f"--{name.replace('_', '-')}"],
+                type=field.annotation,
+                default=field.default,
+                show_default=True,
+                show_envvar=True,
+                help=field.description,
+            ),
+        )
+    return command
+
+
+@main.command()
+@click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--verbose", is_flag=True, help="say more")
+def run(log_format: str, *, verbose: bool, **settings: str | int) -> None:
+    """Run the operator, against KUBECONFIG or in the cluster that it is deployed in."""
+    from ucloud_operator import handlers, logs  # noqa: PLC0415  # the other commands start in a fraction of its time
+
+    logs.configure(log_format, verbose=verbose)
+    asyncio.run(handlers.run(Settings.model_validate(settings)))
+
+
+_options(run)
+
+
+@main.command()
+@click.option("--output", type=click.Path(file_okay=False, path_type=Path), default="crds", show_default=True)
+def crds(output: Path) -> None:
+    """Write the custom resource definitions."""
+    from ucloud_operator.api.schema import write_crds  # noqa: PLC0415  # as above
+
+    for path in write_crds(output):
+        click.echo(path)
+
+
+@main.group()
+def ledger() -> None:
+    """Work with the ledger alone, without a cluster."""
+
+
+@ledger.command()
+@click.argument("file", type=click.File())
+def replay(file: click.utils.LazyFile) -> None:
+    """Play a scenario and print, per step, a JSON object with the state of every wallet."""
+    from ucloud_operator.ledger.replay import ScenarioError, replay_scenario  # noqa: PLC0415  # as above
+
+    try:
+        for line in replay_scenario(json.load(file)):
+            click.echo(json.dumps(line))
+    except (ScenarioError, json.JSONDecodeError) as error:
+        raise click.ClickException(f"{file.name}: {error}") from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())

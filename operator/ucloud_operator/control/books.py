@@ -1,0 +1,295 @@
+"""The books: what every wallet has used and can still use, worked out from stored facts, and when its credits end.
+
+Nothing here is a counter. The facts are the runs in the jobs' status and the checkpoint in the wallets' status (which
+allocations applied, and what was attributed to each); a component of wallets is rebuilt from them whenever something in
+it changed, and advanced to now by the ledger. So an operator that was killed and one that lived compute the same.
+
+In a tree an edge's usage needs no memory of its own: it is what was used at and below the child, less what found no
+room (excess). That makes checkpoints of different wallets good together even when a crash came between their writes.
+
+The instant to compute from is the component's newest checkpoint. No checkpoint is ever stamped at or after an exhaustion
+that isn't in the jobs' status yet, so rebuilding finds that exhaustion again, at the same millisecond.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from ucloud_operator.control.world import parents_of
+from ucloud_operator.ledger.ledger import Ledger
+from ucloud_operator.ledger.state import Allocation, Edge, Meter, Phase, Run, State
+from ucloud_operator.ledger.state import Wallet as Account
+from ucloud_operator.ledger.usage import usage_at
+from ucloud_operator.lifecycle.facts import open_run, planned_end
+from ucloud_operator.lifecycle.sentences import Reason
+from ucloud_operator.settings import FOREVER_MS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from ucloud_operator.api import UCloudJob, Wallet
+    from ucloud_operator.api.wallet import GroupStatus
+    from ucloud_operator.control.world import World
+    from ucloud_operator.ledger.state import WalletNumbers
+
+MAX_PLANNED_STOPS = 64
+"""How many exhaustions are looked ahead to: a bound, not a rule; the next one is planned when the first has come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A component as of one instant, and what time will bring if nothing else happens."""
+
+    at_ms: int
+    state: State
+    numbers: Mapping[str, WalletNumbers]
+    rates_per_minute: Mapping[str, int]  # by wallet, of its own jobs
+    ends_ms: Mapping[str, int]  # by job uid: when its credits end
+    exhausts_ms: Mapping[str, int]  # by wallet
+    next_change_ms: int  # when an allocation begins or ends, FOREVER_MS if none does
+    circles: tuple[tuple[str, ...], ...]
+
+
+class Books:
+    """Components of wallets, rebuilt from the world on demand."""
+
+    def __init__(self, world: World) -> None:
+        """Take the world to read."""
+        self._world = world
+        self._components: dict[str, tuple[str, ...]] = {}
+        self._version = -1
+        self._launching: dict[str, tuple[str, Run]] = {}
+        self._latest: dict[str, Plan] = {}
+
+    def component(self, wallet_key: str) -> tuple[str, ...]:
+        """Return the wallets that are connected to this one through parents, in order; a component's first names it."""
+        if self._version != self._world.graph_version:
+            self._components, self._version = {}, self._world.graph_version
+        known = self._components.get(wallet_key)
+        if known is None:
+            found, todo = {wallet_key}, [wallet_key]
+            while todo:
+                key = todo.pop()
+                wallet = self._world.wallet(key)
+                above = parents_of(wallet) if wallet else set()
+                for neighbour in above.union(self._world.children_of(key)) - found:
+                    found.add(neighbour)
+                    todo.append(neighbour)
+            known = tuple(sorted(key for key in found if self._world.wallet(key) is not None))
+            for key in known:
+                self._components[key] = known
+        return known
+
+    def plan(self, component: Sequence[str], now_ms: int) -> Plan:
+        """Work out the component as of now, or as of just before the first stop that the jobs don't say yet."""
+        ledger = Ledger(self.state(component, now_ms))
+        locked = {key for key in component if ledger.numbers(key).locked}
+        ahead = Ledger(ledger.state())
+        ends_ms: dict[str, int] = {}
+        exhausts_ms: dict[str, int] = {}
+        for forecast in islice(ledger.forecasts(), MAX_PLANNED_STOPS):
+            ends_ms |= {stop.uid: stop.at_ms for stop in forecast.stops}
+            ahead.advance(forecast.at_ms)
+            emptied = {key for key in component if ahead.numbers(key).locked} - locked
+            exhausts_ms |= dict.fromkeys(emptied, forecast.at_ms)
+            locked |= emptied
+        unsaid_ms = min((*ends_ms.values(), *_ends(ledger.state())), default=FOREVER_MS)
+        ledger.advance(max(ledger.at_ms, min(now_ms, unsaid_ms - 1)))
+        state = ledger.state()
+        return Plan(
+            at_ms=ledger.at_ms,
+            state=state,
+            numbers={key: ledger.numbers(key) for key in component},
+            rates_per_minute={key: ledger.rate_per_minute(key) for key in component},
+            ends_ms=ends_ms,
+            exhausts_ms=exhausts_ms,
+            next_change_ms=_next_change(state),
+            circles=ledger.circles(),
+        )
+
+    def remember(self, component: Sequence[str], plan: Plan) -> None:
+        """Keep the newest plan of a component for those who ask about one of its jobs or wallets."""
+        for key in component:
+            self._latest[key] = plan
+
+    def latest(self, wallet_key: str) -> Plan | None:
+        """Return the newest plan that the wallet has a part in."""
+        return self._latest.get(wallet_key)
+
+    def final_usage(self, job: UCloudJob, end_ms: int, now_ms: int) -> int:
+        """Return what the job has used in all if its present run ends then."""
+        assert job.status.wallet is not None  # noqa: S101  # it ran
+        component = self.component(f"{job.metadata.namespace}/{job.status.wallet.name}")
+        state = self.state(component, now_ms, ends={job.metadata.uid: end_ms})
+        if job.metadata.uid not in {meter.uid for meter in state.meters}:
+            return max(
+                job.status.usage, usage_at(_runs(job, end_ms), end_ms)
+            )  # its wallet is gone: what it would have cost
+        ledger = Ledger(state)
+        ledger.advance(max(state.at_ms, end_ms))
+        return max(job.status.usage, ledger.charged(job.metadata.uid))
+
+    def runway_ms(self, wallet_key: str, job: UCloudJob, candidate: Run, now_ms: int) -> int | None:
+        """Return how long the credits would last this job beside those that run or are being launched; None: for ever."""
+        component = self.component(wallet_key)
+        plan = self.plan(component, now_ms)
+        running = {meter.uid for meter in plan.state.meters}
+        launching = (
+            Meter(uid, key, (replace(run, start_ms=plan.at_ms),))
+            for uid, (key, run) in self._launching.items()
+            if uid not in running and uid != job.metadata.uid and key in plan.numbers
+        )
+        meter = Meter(job.metadata.uid, wallet_key, (replace(candidate, start_ms=plan.at_ms),))
+        end_ms = Ledger(replace(plan.state, meters=(*plan.state.meters, *launching))).runway(meter)
+        return None if end_ms is None else end_ms - plan.at_ms
+
+    def launch(self, job_uid: str, wallet_key: str, run: Run) -> None:
+        """Count a job that is being launched when the next one asks how long the credits last."""
+        self._launching[job_uid] = (wallet_key, run)
+
+    def launched(self, job_uid: str) -> None:
+        """Stop counting it so: it runs, or never will."""
+        self._launching.pop(job_uid, None)
+
+    def state(self, component: Sequence[str], now_ms: int, ends: Mapping[str, int] | None = None) -> State:
+        """Return the component's facts as of its newest checkpoint; `ends` are runs' ends that aren't in the jobs yet."""
+        wallets = {key: wallet for key in component if (wallet := self._world.wallet(key)) is not None}
+        stamps = [wallet.status.metered_at for wallet in wallets.values() if wallet.status.metered_at is not None]
+        at_ms = max(stamps, default=now_ms)
+        local: dict[str, int] = {}
+        meters: list[Meter] = []
+        for key, wallet in wallets.items():
+            local[key] = wallet.status.opening_usage + wallet.status.settled_usage
+            for job in self._world.jobs_of(key):
+                meter = self._meter(job, wallet, at_ms, ends or {})
+                if isinstance(meter, int):
+                    local[key] += meter
+                else:
+                    local[key] += meter.charged
+                    meters.append(meter)
+        return State(at_ms, tuple(_accounts(wallets, local, self.blocked)), tuple(meters))
+
+    def _meter(self, job: UCloudJob, wallet: Wallet, at_ms: int, ends: Mapping[str, int]) -> Meter | int:
+        """Return the job's meter while it runs, else its usage, which is 0 where it is counted elsewhere."""
+        status, uid = job.status, job.metadata.uid
+        assert status.wallet is not None  # noqa: S101  # the index says so
+        if uid in wallet.status.settling or status.wallet.uid != wallet.metadata.uid:
+            return 0
+        run = open_run(status)
+        if job.is_final or run is None:
+            return status.usage
+        end_ms = ends.get(uid, planned_end(job, self._world.pods_of(job)))
+        runs = _runs(job, end_ms if end_ms < FOREVER_MS else None)
+        charged = max(status.usage, usage_at(runs, at_ms)) if run.started_at <= at_ms else status.usage
+        return Meter(uid, wallet.key, runs, charged)
+
+    def trouble(self, wallet: Wallet) -> str:
+        """Return why a wallet can't be used as it is written, as `Word: sentence`, or an empty string."""
+        blocked, plan = self.blocked(wallet), self.latest(wallet.key)
+        if blocked or plan is None:
+            return blocked
+        return circle_of(plan, wallet.key)
+
+    def blocked(self, wallet: Wallet) -> str:
+        """Return why a wallet can't be used whatever its numbers, or an empty string."""
+        if wallet.is_being_deleted:
+            return f"{Reason.WalletDeleted}: it is being deleted"
+        category = wallet.spec.pays_for
+        first = self._world.wallets_paying(wallet.metadata.namespace or "", category.name, category.provider)[0]
+        if first.metadata.uid != wallet.metadata.uid:
+            return f"Duplicate: wallet '{first.metadata.name}' already pays for {category.name} in this namespace"
+        parents = [group.parent.key for group in wallet.status.groups if group.parent is not None]
+        if len(wallet.status.groups) > 1:
+            return "SeveralParents: credits from several parents at once are not supported yet"
+        for key in parents:
+            parent = self._world.wallet(key)
+            if parent is None:
+                return f"{Reason.ParentNotFound}: there is no wallet {key}"
+            if parent.spec.pays_for != category:
+                return (
+                    f"CategoryMismatch: its parent {key} pays for {parent.spec.pays_for.name}, not for {category.name}"
+                )
+        return ""
+
+
+def circle_of(plan: Plan, wallet_key: str) -> str:
+    """Return which circle of parents the wallet is in, as `Circle: sentence`, or an empty string."""
+    circle = next((circle for circle in plan.circles if wallet_key in circle), None)
+    return f"Circle: its parents lead back to itself: {' -> '.join((*circle, circle[0]))}" if circle else ""
+
+
+def _runs(job: UCloudJob, end_ms: int | None) -> tuple[Run, ...]:
+    """Return the job's runs as the ledger takes them, the open one with its planned end."""
+    return tuple(
+        Run(
+            run.started_at, run.ended_at if run.ended_at is not None else end_ms, run.price, run.replicas, run.period_ms
+        )
+        for run in job.status.runs
+    )
+
+
+def _accounts(
+    wallets: Mapping[str, Wallet], local: Mapping[str, int], blocked: Callable[[Wallet], str]
+) -> Iterable[Account]:
+    """Build the ledger's wallets, with every edge's usage worked out from what lies at and below its child."""
+    children: dict[str, list[str]] = {key: [] for key in wallets}
+    for key, wallet in wallets.items():
+        for group in wallet.status.groups:
+            if group.parent is not None and group.parent.key in children:
+                children[group.parent.key].append(key)
+    departed = {gone.uid for wallet in wallets.values() for gone in wallet.status.departed}
+    passed = {key: 0 for key, wallet in wallets.items() if wallet.metadata.uid in departed}  # it stands in the parent
+
+    def passed_up(key: str) -> int:
+        """Return what a wallet's one edge carries."""
+        if key not in passed:
+            status = wallets[key].status
+            passed[key] = 0  # a circle ends here
+            below = sum(passed_up(child) for child in children[key]) + sum(gone.usage for gone in status.departed)
+            free = wallets[key].spec.pays_for.free_to_use
+            passed[key] = 0 if free or not status.groups else max(0, local[key] + below - status.excess)
+        return passed[key]
+
+    for key, wallet in wallets.items():
+        groups = wallet.status.groups
+        yield Account(
+            name=key,
+            edges=tuple(_edge(group, passed_up(key) if len(groups) == 1 else group.tree_usage) for group in groups),
+            local_usage=local[key] + sum(gone.usage for gone in wallet.status.departed),
+            free_to_use=wallet.spec.pays_for.free_to_use,
+            blocked=blocked(wallet),
+        )
+
+
+def _edge(group: GroupStatus, usage: int) -> Edge:
+    """Build the ledger's edge. It attributes what was used since the checkpoint itself; what a run learned late has given
+    back is taken here, from what was attributed last.
+    """
+    too_much = max(0, group.tree_usage - usage)
+    allocations = []
+    for status in sorted(group.allocations, key=lambda a: (a.end_date, a.id), reverse=True):
+        phase = Phase(status.phase)
+        returned = min(too_much, status.used) if phase is Phase.ACTIVE else 0
+        too_much -= returned
+        used = status.used - returned
+        allocations.append(Allocation(status.id, status.quota, status.start_date, status.end_date, used, phase))
+    return Edge(group.parent.key if group.parent else None, tuple(allocations), usage)
+
+
+def _ends(state: State) -> Iterable[int]:
+    """Return when the running jobs' runs are known to end; only the jobs' status makes that a fact."""
+    return (run.end_ms for meter in state.meters for run in meter.runs[-1:] if run.end_ms is not None)
+
+
+def _next_change(state: State) -> int:
+    """Return when the next allocation begins or ends (unix ms)."""
+    instants = (
+        allocation.start_ms if allocation.phase is Phase.PENDING else allocation.end_ms
+        for account in state.wallets
+        for edge in account.edges
+        for allocation in edge.allocations
+        if allocation.phase is not Phase.RETIRED
+    )
+    return min(instants, default=FOREVER_MS)

@@ -1,0 +1,250 @@
+"""The API calls behind a decision's commands. Every answer goes into the world before the next decision is made.
+
+What makes them safe when two operators run at once, or one that is late: status writes carry the resourceVersion that was
+read, deletes the uid, pods the epoch of our lease and the number of the run in their name. Before a POST the lease is looked at.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from ucloud_operator import metrics
+from ucloud_operator.kube.errors import AlreadyExists, Conflict, NotFound
+from ucloud_operator.kube.resources import PODS, SERVICES, UCLOUDJOBS
+from ucloud_operator.lifecycle import pods as templates
+from ucloud_operator.lifecycle.decide import JOB_FINALIZER
+from ucloud_operator.lifecycle.kubelet import Pod
+from ucloud_operator.lifecycle.stops import format_stop
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from ucloud_operator.api import Application, ComputeProduct, Model, UCloudJob, UCloudJobStatus, Wallet
+    from ucloud_operator.control.parts import Parts
+    from ucloud_operator.lifecycle.decide import Arm, DeletePods, Launch, ReleasePods
+
+logger = logging.getLogger(__name__)
+
+IN_FLIGHT = 48
+"""Pods of one job that are worked on at once: more doesn't make the API server faster."""
+
+
+class LeaseLostError(Exception):
+    """We may not create anything any more: another replica leads by now, or soon."""
+
+
+def merge_body(status: Model) -> Mapping[str, object]:
+    """Return a status as the body of a merge patch: what it doesn't have is removed, and no null stands inside."""
+    body = status.model_dump(mode="json", by_alias=True, exclude_none=True)
+    absent = {alias for field in type(status).model_fields.values() if (alias := field.alias) and alias not in body}
+    return body | dict.fromkeys(absent)
+
+
+class Commands:
+    """Carries commands out."""
+
+    def __init__(self, parts: Parts) -> None:
+        """Take the world to keep, the client to call and the lease to look at."""
+        self._world, self._client = parts.world, parts.client
+        self._lease, self._clock = parts.lease, parts.clock
+
+    async def adopt(self, job: UCloudJob) -> None:
+        """Put our finalizer on a job."""
+        await self._set_job_finalizers(job, (*job.metadata.finalizers, JOB_FINALIZER))
+
+    async def release_job(self, job: UCloudJob) -> None:
+        """Take our finalizer off a job."""
+        await self._set_job_finalizers(job, tuple(f for f in job.metadata.finalizers if f != JOB_FINALIZER))
+
+    async def write_status(self, job: UCloudJob, status: UCloudJobStatus) -> None:
+        """Write a job's status, unless the job has changed since it was read."""
+        answer = await self._client.patch_status(
+            UCLOUDJOBS,
+            job.metadata.name,
+            merge_body(status),
+            resource_version=job.metadata.resource_version,
+            namespace=job.metadata.namespace,
+        )
+        self._world.jobs.apply(answer)
+
+    async def refresh(self, job: UCloudJob) -> None:
+        """Read a job and its pods again, after somebody else has changed one of them."""
+        try:
+            self._world.jobs.apply(
+                await self._client.get(UCLOUDJOBS, job.metadata.name, namespace=job.metadata.namespace)
+            )
+        except NotFound:
+            return
+        await self._each(self._world.pods_of(job), self._refresh_pod)
+
+    async def launch(
+        self, job: UCloudJob, command: Launch, product: ComputeProduct, application: Application, wallet: Wallet
+    ) -> bool:
+        """Create a run's pods, and before them the Service by which they find each other."""
+        launch = templates.Launch(
+            job=job,
+            product=product,
+            application=application,
+            wallet=wallet.metadata.name,
+            run=command.run,
+            price=product.spec.price,
+            period_ms=wallet.spec.pays_for.accounting_frequency.period_ms,
+            epoch=self._lease.epoch,
+        )
+        if job.spec.replicas > 1:
+            await self._create_service(job)
+        limit = asyncio.Semaphore(IN_FLIGHT)
+
+        async def create(rank: int) -> bool:
+            async with limit:
+                return await self._create_pod(job, launch, rank)
+
+        results = await asyncio.gather(*(create(rank) for rank in command.ranks), return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+        return True
+
+    async def arm(self, command: Arm) -> None:
+        """Write a stop on pods, with the instant from which on their kubelet stops them without us."""
+
+        async def arm_pod(pod: Pod) -> None:
+            body = {
+                "metadata": {"annotations": {templates.STOP: format_stop(command.stop)}},
+                "spec": {"activeDeadlineSeconds": seconds} if (seconds := self._deadline(pod, command)) else {},
+            }
+            answer = await self._client.patch(PODS, pod.metadata.name, body, namespace=pod.metadata.namespace)
+            self._world.pods.apply(answer)
+
+        await self._each(command.pods, arm_pod)
+
+    def _deadline(self, pod: Pod, command: Arm) -> int:
+        """Return the pod's deadline in seconds since its start; 0 where there is none to set: it can only be lowered."""
+        if pod.status.start_time is None:
+            return 0
+        seconds = max(1, -(-(command.deadline_ms - pod.status.start_time) // 1000))
+        present = pod.spec.active_deadline_seconds
+        return 0 if present is not None and present <= seconds else seconds
+
+    async def delete_pods(self, command: DeletePods) -> None:
+        """Delete pods, each only if it is still the one that was meant."""
+
+        async def delete(pod: Pod) -> None:
+            try:
+                answer = await self._client.delete(
+                    PODS,
+                    pod.metadata.name,
+                    uid=pod.metadata.uid,
+                    namespace=pod.metadata.namespace,
+                    grace_period_seconds=command.grace_seconds,
+                )
+            except (NotFound, Conflict):
+                await self._refresh_pod(pod)
+                return
+            if command.stop is not None:
+                late_ms = self._clock.now_ms() - command.stop.at_ms
+                metrics.STOP_ACKNOWLEDGED.observe(max(0, late_ms) / 1000)
+            if answer is not None:
+                self._world.pods.apply(answer)
+            else:
+                self._remove(pod)
+
+        await self._each(command.pods, delete)
+
+    async def release_pods(self, command: ReleasePods) -> None:
+        """Take our finalizer off pods whose end is written down."""
+
+        async def release(pod: Pod) -> None:
+            self._measure(pod)
+            body = {"metadata": {"finalizers": [f for f in pod.metadata.finalizers if f != templates.FINALIZER]}}
+            try:
+                answer = await self._client.patch(
+                    PODS,
+                    pod.metadata.name,
+                    body,
+                    namespace=pod.metadata.namespace,
+                    resource_version=pod.metadata.resource_version,
+                )
+            except (NotFound, Conflict):
+                await self._refresh_pod(pod)
+                return
+            self._world.pods.apply(answer)
+
+        await self._each(command.pods, release)
+
+    async def _create_service(self, job: UCloudJob) -> None:
+        self._check_lease()
+        try:
+            await self._client.create(SERVICES, templates.build_service(job), namespace=job.metadata.namespace)
+        except AlreadyExists:
+            logger.debug("%s: its Service is there already", job.key)
+
+    async def _create_pod(self, job: UCloudJob, launch: templates.Launch, rank: int) -> bool:
+        """Create one pod. A name that is taken is ours if job and run are the same and it isn't going away."""
+        self._check_lease()
+        try:
+            answer = await self._client.create(
+                PODS, templates.build_pod(launch, rank), namespace=job.metadata.namespace
+            )
+        except AlreadyExists:
+            name = templates.pod_name(job.metadata.name, rank, launch.run)
+            answer = await self._client.get(PODS, name, namespace=job.metadata.namespace)
+            found = Pod.model_validate(answer)
+            if found.job_uid != job.metadata.uid or found.run != launch.run or found.is_being_deleted:
+                raise
+        self._world.pods.apply(answer)
+        return True
+
+    def _check_lease(self) -> None:
+        if not self._lease.held:
+            raise LeaseLostError
+
+    def _measure(self, pod: Pod) -> None:
+        """Record how late a pod that had to stop for lack of credits has stopped."""
+        if pod.stop is None:
+            return
+        late_seconds = max(0, self._clock.now_ms() - pod.stop.at_ms) / 1000
+        metrics.STOP_LATENESS.observe(late_seconds)
+        finished_ms = pod.finished_ms
+        if finished_ms is not None:
+            metrics.OVERRUN.inc(max(0, finished_ms - pod.stop.at_ms) / 1000)
+
+    async def _refresh_pod(self, pod: Pod) -> None:
+        try:
+            answer = await self._client.get(PODS, pod.metadata.name, namespace=pod.metadata.namespace)
+        except NotFound:
+            self._remove(pod)
+            return
+        self._world.pods.apply(answer)
+
+    def _remove(self, pod: Pod) -> None:
+        self._world.pods.remove(pod.model_dump(mode="json", by_alias=True))
+
+    async def _set_job_finalizers(self, job: UCloudJob, finalizers: tuple[str, ...]) -> None:
+        try:
+            answer = await self._client.patch(
+                UCLOUDJOBS,
+                job.metadata.name,
+                {"metadata": {"finalizers": finalizers}},
+                namespace=job.metadata.namespace,
+                resource_version=job.metadata.resource_version,
+            )
+        except NotFound:
+            return
+        self._world.jobs.apply(answer)
+
+    @staticmethod
+    async def _each(pods: tuple[Pod, ...], do: Callable[[Pod], Awaitable[None]]) -> None:
+        """Do something to every pod, many at a time; the first failure is raised when all have been tried."""
+        limit = asyncio.Semaphore(IN_FLIGHT)
+
+        async def one(pod: Pod) -> None:
+            async with limit:
+                await do(pod)
+
+        results = await asyncio.gather(*(one(pod) for pod in pods), return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result

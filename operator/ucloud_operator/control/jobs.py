@@ -1,0 +1,222 @@
+"""The life of a job: gather what is known, decide, carry it out, and again until nothing is left to do."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, assert_never
+
+from ucloud_operator import metrics
+from ucloud_operator.control.commands import Commands
+from ucloud_operator.control.queue import Key
+from ucloud_operator.control.world import JOB, PLAN, WALLET
+from ucloud_operator.kube.errors import AlreadyExists, ApiError, Conflict, Forbidden, Invalid, NotFound
+from ucloud_operator.kube.resources import NAMESPACES
+from ucloud_operator.ledger.state import Run
+from ucloud_operator.lifecycle.admission import AdmissionView, Objection, admit
+from ucloud_operator.lifecycle.decide import (
+    Adopt,
+    Arm,
+    DeletePods,
+    Launch,
+    ReleaseJob,
+    ReleasePods,
+    Settle,
+    View,
+    WriteStatus,
+    decide,
+)
+from ucloud_operator.lifecycle.facts import open_run
+from ucloud_operator.lifecycle.sentences import Reason
+from ucloud_operator.lifecycle.stops import Stop
+
+if TYPE_CHECKING:
+    from ucloud_operator.control.parts import Parts
+    from ucloud_operator.api import UCloudJob, Wallet
+    from ucloud_operator.lifecycle.decide import Command
+    from ucloud_operator.lifecycle.kubelet import Pod
+
+logger = logging.getLogger(__name__)
+
+MAX_STEPS = 20
+"""Decisions in a row for one job; more than its whole life needs, so more means a defect, and it is said."""
+
+RETRY_MS = 1000
+
+
+class Jobs:
+    """The worker of the keys of kind JOB."""
+
+    def __init__(self, parts: Parts) -> None:
+        """Take the parts that it joins."""
+        self._world, self._books = parts.world, parts.books
+        self._deadlines, self._queue = parts.deadlines, parts.queue
+        self._client, self._settings, self._clock = parts.client, parts.settings, parts.clock
+        self._commands = Commands(parts)
+        self._rejected: dict[str, str] = {}  # by job uid, until its FAILURE is written
+
+    async def reconcile(self, key: str) -> None:
+        """Bring one job as far as it can go now."""
+        for _ in range(MAX_STEPS):
+            job = self._world.job(key)
+            if job is None:
+                self._deadlines.drop(Key(JOB, key))
+                return
+            decision = decide(await self._view(job))
+            self._deadlines.set(Key(JOB, key), decision.wake_ms)
+            if not decision.commands:
+                return
+            for command in decision.commands:
+                if not await self._carry_out(job, command):
+                    return
+        raise RuntimeError(f"{key}: still something to do after {MAX_STEPS} decisions")
+
+    # What is known
+
+    async def _view(self, job: UCloudJob) -> View:
+        now_ms = self._clock.now_ms()
+        pods, wallet = self._world.pods_of(job), self._world.wallet_for(job)
+        return View(
+            job=job,
+            pods=pods,
+            wallet=wallet,
+            now_ms=now_ms,
+            settings=self._settings,
+            credits=self._credits(job, wallet, now_ms),
+            settled=wallet is not None and job.metadata.uid in wallet.status.settling,
+            namespace_terminating=await self._is_namespace_terminating(job, pods),
+            rejected=self._rejected.get(job.metadata.uid, ""),
+            admit=lambda: self._admit(job, wallet, now_ms),
+            final_usage=lambda end_ms: self._books.final_usage(job, end_ms, now_ms),
+        )
+
+    def _credits(self, job: UCloudJob, wallet: Wallet | None, now_ms: int) -> Stop | None:
+        """Return when and why the job's credits end, by the newest plan; no wallet, no credits."""
+        run = open_run(job.status)
+        if run is None:
+            return None
+        if wallet is None or job.status.wallet is None or wallet.metadata.uid != job.status.wallet.uid:
+            return Stop(Reason.WalletDeleted, now_ms)
+        plan = self._books.latest(wallet.key)
+        end_ms = plan.ends_ms.get(job.metadata.uid) if plan is not None else None
+        if plan is None or end_ms is None:
+            return None
+        trouble = self._books.trouble(wallet)
+        if not trouble:
+            return Stop(Reason.OutOfCredits, end_ms)
+        word = trouble.partition(":")[0]
+        reason = Reason(word) if word in {Reason.WalletDeleted, Reason.ParentNotFound} else Reason.WalletBlocked
+        return Stop(reason, end_ms)
+
+    def _admit(self, job: UCloudJob, wallet: Wallet | None, now_ms: int) -> Objection | None:
+        """Ask the admission chain; a wallet whose first status isn't written yet is not there yet."""
+        product, application = self._world.product_for(job), self._world.application_for(job)
+        applied = wallet if wallet is not None and wallet.status.metered_at is not None else None
+        runway_ms: int | None = 0
+        numbers = None
+        if applied is not None and product is not None:
+            run = Run(now_ms, None, product.spec.price, job.spec.replicas, period_ms(applied))
+            runway_ms = self._books.runway_ms(applied.key, job, run, now_ms)
+            numbers = self._books.plan(self._books.component(applied.key), now_ms).numbers[applied.key]
+        objection = admit(
+            AdmissionView(
+                job=job,
+                product=product,
+                application=application,
+                wallet=applied,
+                wallet_locked=numbers.locked if numbers is not None else applied is None or applied.status.locked,
+                wallet_blocked=self._books.trouble(applied) if applied is not None else "",
+                max_usable=numbers.max_usable if numbers is not None else 0,
+                runway_ms=runway_ms,
+                minimum_run_ms=1000 * self._settings.minimum_run_seconds,
+                waited_ms=max(0, now_ms - job.metadata.creation_timestamp),
+                reference_wait_ms=1000 * self._settings.reference_wait_seconds,
+            )
+        )
+        if objection is not None:
+            self._world.wait(job.key)
+        return objection
+
+    async def _is_namespace_terminating(self, job: UCloudJob, pods: tuple[Pod, ...]) -> bool:
+        """Ask whether the namespace is being deleted, where that would explain why a pod is."""
+        unexplained = any(pod.is_being_deleted and pod.stop is None for pod in pods)
+        if not unexplained or job.is_final or job.is_being_deleted or job.spec.terminate or job.spec.suspend:
+            return False
+        try:
+            namespace = await self._client.get(NAMESPACES, job.metadata.namespace or "")
+        except NotFound:
+            return True
+        status = namespace.get("status")
+        return isinstance(status, dict) and status.get("phase") == "Terminating"
+
+    # What to do
+
+    async def _carry_out(self, job: UCloudJob, command: Command) -> bool:  # noqa: C901, PLR0911, PLR0912  # a table of commands
+        """Carry out one command; return whether to go on at once."""
+        try:
+            match command:
+                case Adopt():
+                    await self._commands.adopt(job)
+                case Launch():
+                    return await self._launch(job, command)
+                case Arm():
+                    await self._commands.arm(command)
+                case DeletePods():
+                    await self._commands.delete_pods(command)
+                case ReleasePods():
+                    await self._commands.release_pods(command)
+                case WriteStatus():
+                    await self._write(job, command)
+                case Settle():
+                    wallet = self._world.wallet_for(job)
+                    if wallet is not None:
+                        self._queue.add(Key(WALLET, wallet.key))
+                    return False
+                case ReleaseJob():
+                    await self._commands.release_job(job)
+                    return False
+                case _:
+                    assert_never(command)
+        except Conflict:
+            await self._commands.refresh(job)
+        return True
+
+    async def _write(self, job: UCloudJob, command: WriteStatus) -> None:
+        before, after = job.status, command.status
+        await self._commands.write_status(job, after)
+        if before.state is not after.state and after.state is not None:
+            metrics.JOB_STATES.labels(after.state.value, after.reason or "").inc()
+            logger.info("%s is %s: %s", job.key, after.state.value, after.message)
+            if after.state.is_final or after.state.value in {"RUNNING", "SUSPENDED"}:
+                self._books.launched(job.metadata.uid)
+                self._rejected.pop(job.metadata.uid, None)
+        if after.wallet is not None:
+            key = f"{job.metadata.namespace}/{after.wallet.name}"
+            self._queue.add(Key(PLAN, (self._books.component(key) or (key,))[0]), urgent=True)
+
+    async def _launch(self, job: UCloudJob, command: Launch) -> bool:
+        """Create the pods; what the API server refuses for good ends the job, what it refuses for now is tried again."""
+        product, application = self._world.product_for(job), self._world.application_for(job)
+        wallet = self._world.wallet_for(job)
+        if product is None or application is None or wallet is None:
+            return False
+        run = Run(self._clock.now_ms(), None, product.spec.price, job.spec.replicas, period_ms(wallet))
+        self._books.launch(job.metadata.uid, wallet.key, run)
+        try:
+            return await self._commands.launch(job, command, product, application, wallet)
+        except Invalid as error:
+            self._books.launched(job.metadata.uid)
+            logger.error("%s: its pod is refused: %s", job.key, error)  # noqa: TRY400  # the cause is in it
+            self._rejected[job.metadata.uid] = str(error)
+            return True
+        except (Forbidden, AlreadyExists) as error:
+            logger.warning("%s: can't launch yet: %s", job.key, error)
+        except ApiError:
+            self._books.launched(job.metadata.uid)
+            raise
+        self._deadlines.set(Key(JOB, job.key), self._clock.now_ms() + RETRY_MS)
+        return False
+
+
+def period_ms(wallet: Wallet) -> int:
+    """Return the length of the period that prices of the wallet's category are for."""
+    return wallet.spec.pays_for.accounting_frequency.period_ms

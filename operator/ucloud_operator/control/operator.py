@@ -1,0 +1,196 @@
+"""The operator put together: streams in, keys queued, workers that decide and write.
+
+*event → cache (world) → key in the queue → pure decision → API calls → their answers update the cache.* A reader can follow one
+job that way through `world`, `jobs`, `lifecycle.decide` and back. Everything runs on one event loop.
+
+One replica leads by a Lease. A standby keeps its caches warm and drops every key; when it wins, it lists pods first and
+then jobs anew, so that no launch is decided from a past in which the launch hadn't happened, and looks at everything once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+from typing import TYPE_CHECKING, Protocol
+
+from ucloud_operator import metrics
+from ucloud_operator.control.books import Books
+from ucloud_operator.control.deadlines import Deadlines
+from ucloud_operator.control.jobs import Jobs
+from ucloud_operator.control.parts import Parts
+from ucloud_operator.control.plans import Plans
+from ucloud_operator.control.queue import Key, WorkQueue
+from ucloud_operator.control.wallets import Wallets
+from ucloud_operator.control.world import JOB, PLAN, WALLET, World
+from ucloud_operator.kube.lease import Lease
+from ucloud_operator.kube.reflector import Reflector
+from ucloud_operator.kube.resources import APPLICATIONS, COMPUTEPRODUCTS, PODS, UCLOUDJOBS, WALLETS
+from ucloud_operator.lifecycle.pods import JOB_UID
+from ucloud_operator.settings import FOREVER_MS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ucloud_operator.kube.client import Client
+    from ucloud_operator.kube.clock import Clock
+    from ucloud_operator.kube.objects import JsonObject
+    from ucloud_operator.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+RETRY_SECONDS = 1
+
+
+class Fed(Protocol):
+    """A store, whatever its kind: it takes raw objects."""
+
+    def apply(self, raw: JsonObject) -> object: ...  # noqa: D102
+
+    def remove(self, raw: JsonObject) -> None: ...  # noqa: D102
+
+
+class Operator:
+    """One replica of the operator."""
+
+    def __init__(self, client: Client, settings: Settings, clock: Clock) -> None:
+        """Join the parts; nothing runs yet."""
+        self._client = client
+        self._settings = settings
+        self._clock = clock
+        self.leading = False
+        self.world = World(self._changed)
+        self.books = Books(self.world)
+        self.deadlines: Deadlines[Key] = Deadlines(self._due, clock)
+        self.queue = WorkQueue(self._work, self.deadlines.advance, clock)
+        self.lease = Lease(
+            client,
+            identity=settings.identity,
+            namespace=settings.namespace,
+            clock=clock,
+            lease_duration_seconds=settings.lease_seconds,
+            renew_seconds=settings.renew_seconds,
+        )
+        self.pods = Reflector(client, PODS, self.world.pods, label_selector=JOB_UID, clock=clock)
+        self._lists = tuple(
+            Reflector(client, resource, store, clock=clock)
+            for resource, store in (
+                (APPLICATIONS, self.world.applications),
+                (COMPUTEPRODUCTS, self.world.products),
+                (WALLETS, self.world.wallets),
+                (UCLOUDJOBS, self.world.jobs),
+            )
+        )
+        parts = Parts(self.world, self.books, self.deadlines, self.queue, client, self.lease, settings, clock)
+        self._jobs, self._wallets, self._plans = Jobs(parts), Wallets(parts), Plans(parts)
+
+    async def run(self) -> None:
+        """Run until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for task in (
+                self.pods.run(),
+                self.queue.run(self._settings.workers, self._settings.urgent_workers),
+                self.deadlines.run(),
+                self._relist(),
+                self._lead(),
+            ):
+                group.create_task(task)
+
+    def feed(self, plural: str, event: str | None, body: JsonObject) -> None:
+        """Take an event of one of our kinds, as a watch tells it (None: it was there already)."""
+        stores: Mapping[str, Fed] = {
+            "ucloudjobs": self.world.jobs,
+            "wallets": self.world.wallets,
+            "computeproducts": self.world.products,
+            "applications": self.world.applications,
+        }
+        store = stores[plural]
+        if event == "DELETED":
+            store.remove(body)
+        else:
+            store.apply(body)
+
+    def unhealthy(self) -> str:
+        """Return what is wrong with this process, or an empty string."""
+        now_ms = self._clock.now_ms()
+        heard_ms = self.pods.last_contact_ms
+        if heard_ms and now_ms - heard_ms > 1000 * self._settings.blind_seconds:
+            return f"nothing was heard of the API server for {(now_ms - heard_ms) // 1000} s"
+        overdue_ms = now_ms - self.deadlines.first_ms()
+        if self.leading and overdue_ms > 1000 * self._settings.overdue_seconds:
+            return f"a deadline is {overdue_ms // 1000} s overdue"
+        return ""
+
+    def measure(self) -> None:
+        """Bring the gauges up to date."""
+        metrics.QUEUE_DEPTH.set(self.queue.depth)
+        metrics.LEADING.set(self.leading)
+        first_ms = self.deadlines.first_ms()
+        overdue_ms = 0 if first_ms >= FOREVER_MS else max(0, self._clock.now_ms() - first_ms)
+        metrics.DEADLINE_OVERDUE.set(overdue_ms / 1000)
+
+    async def _lead(self) -> None:
+        await self.pods.synced.wait()
+        while True:
+            epoch = await self.lease.acquire()
+            logger.info("leading, epoch %d", epoch)
+            try:
+                await self._take_over()
+                await self.lease.hold()
+            finally:
+                self.leading = False
+                with contextlib.suppress(asyncio.CancelledError):
+                    await self.lease.release()
+            logger.warning("the lease was lost; standing by")
+
+    async def _take_over(self) -> None:
+        while self.lease.held:
+            try:
+                await self.pods.relist()
+                for each in self._lists:
+                    await each.relist()
+            except Exception:
+                logger.exception("could not list everything after winning the lease; trying again")
+                await self._clock.sleep(RETRY_SECONDS)
+                continue
+            gc.freeze()
+            self.leading = True
+            for wallet in self.world.wallets.values():
+                self.queue.add(Key(WALLET, wallet.key))
+                self._changed(Key(PLAN, wallet.key))
+            for job in self.world.jobs.values():
+                self.queue.add(Key(JOB, job.key))
+            return
+
+    async def _relist(self) -> None:
+        """List jobs and wallets in full now and then: Kopf never tells of what vanished while its watch was down."""
+        while True:
+            await self._clock.sleep(self._settings.relist_seconds)
+            for each in self._lists:
+                try:
+                    await each.relist()
+                except Exception:
+                    logger.exception("could not list %s", each.resource)
+
+    def _changed(self, key: Key) -> None:
+        if not self.leading:
+            return
+        if key.kind == PLAN:
+            component = self.books.component(key.name)
+            key = Key(PLAN, component[0]) if component else key
+        self.queue.add(key, urgent=key.kind == PLAN)
+
+    def _due(self, key: Key) -> None:
+        if self.leading:
+            self.queue.add(key, urgent=key.kind != WALLET)
+
+    async def _work(self, key: Key) -> None:
+        if not self.leading:
+            return
+        if key.kind == JOB:
+            await self._jobs.reconcile(key.name)
+        elif key.kind == WALLET:
+            await self._wallets.reconcile(key.name)
+        else:
+            self._plans.reconcile(key.name)

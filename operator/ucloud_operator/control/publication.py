@@ -1,0 +1,243 @@
+"""What a wallet's status says next, and when it has to say so.
+
+The status is two things: the numbers that people read, and the checkpoint that the books go on from. A spec takes effect by
+being written here: first the component is worked out as of now under what applied before, then the new allocations are
+put in its place, and only when the API server has accepted that status is anything decided from it.
+
+Writes are the budget, so a difference is published as late as its reader can bear: a change of the spec, of the lock, of an
+allocation's phase and settled jobs at once, a rate or a forecast after some seconds, mere usage once a minute.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ucloud_operator.api.common import Condition, saturate
+from ucloud_operator.api.wallet import AllocationStatus, DepartedWallet, GroupStatus, WalletStatus
+from ucloud_operator.control.books import Plan, circle_of
+from ucloud_operator.ledger.ledger import Ledger
+from ucloud_operator.ledger.state import Allocation, Edge, Phase
+from ucloud_operator.settings import FOREVER_MS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ucloud_operator.api import UCloudJob, Wallet
+    from ucloud_operator.api.wallet import WalletReference
+    from ucloud_operator.ledger.state import State, WalletNumbers
+    from ucloud_operator.ledger.state import Wallet as Account
+    from ucloud_operator.settings import Settings
+
+QUIET_FACTOR = 10
+"""A wallet whose own credits nobody is spending publishes what others leave it this many times more seldom."""
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """A status to be written, and the instant by which it should be (unix ms)."""
+
+    status: WalletStatus
+    due_ms: int
+
+
+def publish(
+    wallet: Wallet,
+    plan: Plan,
+    *,
+    settled: Sequence[UCloudJob],
+    forgotten: frozenset[str],
+    departing: Sequence[DepartedWallet],
+    settings: Settings,
+) -> Publication:
+    """Work out the wallet's next status.
+
+    `settled` are deleted jobs whose usage has to move into the wallet, `forgotten` the uids of those that are gone since,
+    `departing` the wallets below that are being deleted and have stopped spending.
+    """
+    old = wallet.status
+    edited = old.metered_at is None or old.observed_generation != wallet.metadata.generation
+    state, numbers = _applied(wallet, plan) if edited else (plan.state, plan.numbers[wallet.key])
+    account = next(account for account in state.wallets if account.name == wallet.key)
+    left = sum(departed.usage for departed in old.departed)
+    status = WalletStatus(
+        quota=saturate(numbers.quota),
+        local_usage=saturate(numbers.local_usage - left),
+        total_usage=saturate(numbers.total_usage),
+        tree_usage=saturate(numbers.tree_usage),
+        total_allocated=saturate(numbers.total_allocated),
+        max_usable=saturate(numbers.max_usable),
+        locked=numbers.locked,
+        rate_per_minute=saturate(plan.rates_per_minute[wallet.key]),
+        exhausts_at=plan.exhausts_ms.get(wallet.key),
+        metered_at=max(plan.at_ms, old.metered_at or 0),
+        observed_generation=wallet.metadata.generation,
+        opening_usage=wallet.spec.opening_usage if edited else old.opening_usage,
+        settled_usage=saturate(old.settled_usage + sum(job.status.usage for job in settled)),
+        settling=tuple(sorted({*old.settling, *(job.metadata.uid for job in settled)} - forgotten)),
+        excess=saturate(numbers.excess),
+        departed=(*old.departed, *departing),
+        groups=tuple(_group(edge, wallet) for edge in account.edges),
+        conditions=conditions(wallet, account, numbers, plan),
+    )
+    hurried = edited or bool(settled) or bool(departing)
+    return Publication(status, _due_ms(old, status, hurried=hurried, settings=settings))
+
+
+def conditions(wallet: Wallet, account: Account, numbers: WalletNumbers, plan: Plan) -> tuple[Condition, ...]:
+    """Say whether the wallet's jobs can spend, and if not why; a time only changes when the answer does."""
+    trouble = account.blocked or circle_of(plan, wallet.key)
+    if trouble:
+        reason, _, message = trouble.partition(": ")
+    elif numbers.locked and not account.edges:
+        reason, message = "NoAllocation", "nothing was ever allocated to it: add an allocation to spec.allocationGroups"
+    elif numbers.locked:
+        reason, message = (
+            "OutOfCredits",
+            "nothing can be used any more: add an allocation, here or at the parent that is used up",
+        )
+    else:
+        reason, message = "Usable", "jobs can spend its credits"
+    applied = Condition(
+        type="Ready",
+        status="False" if reason in BROKEN else "True",
+        reason=reason if reason in BROKEN else "Applied",
+        message=message if reason in BROKEN else "its allocations are applied",
+        last_transition_time=plan.at_ms,
+    )
+    lock = Condition(
+        type="Locked",
+        status="True" if numbers.locked else "False",
+        reason=reason,
+        message=message,
+        last_transition_time=plan.at_ms,
+    )
+    return tuple(_keep_time(condition, wallet.status.conditions) for condition in (applied, lock))
+
+
+BROKEN = frozenset({"Circle", "Duplicate", "SeveralParents", "ParentNotFound", "CategoryMismatch", "WalletDeleted"})
+"""Why a wallet can't be used as it is written, whatever its numbers."""
+
+
+def _keep_time(condition: Condition, known: Sequence[Condition]) -> Condition:
+    for old in known:
+        if (old.type, old.status) == (condition.type, condition.status):
+            return condition.model_copy(update={"last_transition_time": old.last_transition_time})
+    return condition
+
+
+def _applied(wallet: Wallet, plan: Plan) -> tuple[State, WalletNumbers]:
+    """Put the spec's allocations in the place of those that applied, as of the plan's instant."""
+    accounts = []
+    for account in plan.state.wallets:
+        if account.name != wallet.key:
+            accounts.append(account)
+            continue
+        opened = wallet.spec.opening_usage - wallet.status.opening_usage
+        edges = _edges(wallet, account, plan.at_ms)
+        accounts.append(replace(account, edges=edges, local_usage=account.local_usage + max(0, opened)))
+    ledger = Ledger(replace(plan.state, wallets=tuple(accounts)))
+    ledger.advance(plan.at_ms)
+    return ledger.state(), ledger.numbers(wallet.key)
+
+
+def _edges(wallet: Wallet, account: Account, now_ms: int) -> tuple[Edge, ...]:
+    """Merge the groups of one parent, keep what was used, and retire what the spec no longer has."""
+    wanted: dict[str | None, dict[str, Allocation]] = {}
+    for group in wallet.spec.allocation_groups:
+        granted = wanted.setdefault(group.parent.key if group.parent else None, {})
+        for each in group.allocations:
+            granted.setdefault(each.id, Allocation(each.id, each.quota, each.start_date, each.end_date))
+    known = {edge.parent: edge for edge in account.edges}
+    edges = []
+    for parent in sorted({*wanted, *known}, key=lambda parent: parent or ""):
+        old = known.get(parent, Edge(parent, ()))
+        before = {allocation.id: allocation for allocation in old.allocations}
+        merged = [_merge(before.get(id_), new, now_ms) for id_, new in wanted.get(parent, {}).items()]
+        dropped = [
+            _retire(allocation, now_ms) for id_, allocation in before.items() if id_ not in wanted.get(parent, {})
+        ]
+        allocations = (*merged, *(allocation for allocation in dropped if allocation.used))
+        if allocations or old.usage or parent in wanted:
+            edges.append(Edge(parent, allocations, old.usage))
+    return tuple(edges)
+
+
+def _merge(old: Allocation | None, new: Allocation, now_ms: int) -> Allocation:
+    """Take the new numbers and keep the past: what is retired stays so, and what was over when first seen is worth nothing."""
+    if old is None:
+        return replace(new, phase=Phase.RETIRED) if new.end_ms <= now_ms else new
+    if old.phase is Phase.RETIRED:
+        return old
+    if old.phase is Phase.PENDING:
+        return new
+    return replace(new, used=old.used, phase=old.phase, start_ms=min(old.start_ms, new.start_ms))
+
+
+def _retire(allocation: Allocation, now_ms: int) -> Allocation:
+    if allocation.phase is Phase.RETIRED:
+        return allocation
+    return replace(allocation, phase=Phase.RETIRED, end_ms=max(allocation.start_ms, min(allocation.end_ms, now_ms)))
+
+
+def _group(edge: Edge, wallet: Wallet) -> GroupStatus:
+    return GroupStatus(
+        parent=_reference(edge.parent, wallet),
+        quota=saturate(edge.quota),
+        tree_usage=saturate(edge.usage),
+        allocations=tuple(
+            AllocationStatus(
+                id=allocation.id,
+                quota=allocation.quota,
+                start_date=allocation.start_ms,
+                end_date=allocation.end_ms,
+                used=saturate(allocation.used),
+                phase=allocation.phase.value,
+            )
+            for allocation in edge.allocations
+        ),
+    )
+
+
+def _reference(parent: str | None, wallet: Wallet) -> WalletReference | None:
+    references = [group.parent for group in wallet.spec.allocation_groups]
+    references += [group.parent for group in wallet.status.groups]
+    return next((reference for reference in references if reference is not None and reference.key == parent), None)
+
+
+def _due_ms(old: WalletStatus, new: WalletStatus, *, hurried: bool, settings: Settings) -> int:
+    """Return by when the difference should be published."""
+    last_ms = old.metered_at
+    if hurried or last_ms is None or old.locked != new.locked or _phases(old) != _phases(new):
+        return 0
+    if _said(old.conditions) != _said(new.conditions) or old.excess != new.excess:
+        return 0
+    if old.rate_per_minute != new.rate_per_minute or _differs(old.exhausts_at, new.exhausts_at):
+        return last_ms + 1000 * settings.notice_seconds
+    if (old.total_usage, old.quota, old.total_allocated) != (new.total_usage, new.quota, new.total_allocated):
+        return last_ms + 1000 * settings.metering_seconds
+    if old.max_usable != new.max_usable:
+        return last_ms + 1000 * settings.metering_seconds * QUIET_FACTOR
+    return FOREVER_MS
+
+
+def _differs(old_ms: int | None, new_ms: int | None) -> bool:
+    """Tell a forecast that moved from one that was rounded otherwise."""
+    if old_ms is None or new_ms is None:
+        return old_ms is not new_ms
+    return abs(old_ms - new_ms) > FORECAST_NOISE_MS
+
+
+FORECAST_NOISE_MS = 1000
+
+
+def _phases(status: WalletStatus) -> Mapping[tuple[str, str], str]:
+    return {
+        (group.parent.key if group.parent else "", allocation.id): allocation.phase
+        for group in status.groups
+        for allocation in group.allocations
+    }
+
+
+def _said(conditions: Sequence[Condition]) -> set[tuple[str, str, str]]:
+    return {(condition.type, condition.status, condition.reason) for condition in conditions}

@@ -1,0 +1,185 @@
+"""The life of a wallet: its finalizer, its published state, and its end.
+
+A wallet that is deleted gives no credits from the moment that this is seen; its jobs stop. It stays until they have stopped,
+nothing below it uses it, and what it had used of its parent's credits stands in the parent's status. Then its finalizer goes.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ucloud_operator.api.wallet import DepartedWallet
+from ucloud_operator.control.commands import merge_body
+from ucloud_operator.control.publication import publish
+from ucloud_operator.control.queue import Key
+from ucloud_operator.control.world import JOB, WALLET
+from ucloud_operator.kube.errors import Conflict, NotFound
+from ucloud_operator.kube.resources import WALLETS
+from ucloud_operator.lifecycle.decide import JOB_FINALIZER
+from ucloud_operator.settings import FOREVER_MS
+
+if TYPE_CHECKING:
+    from ucloud_operator.control.parts import Parts
+    from collections.abc import Iterator
+
+    from ucloud_operator.api import UCloudJob, Wallet
+    from ucloud_operator.control.books import Plan
+    from ucloud_operator.control.publication import Publication
+
+logger = logging.getLogger(__name__)
+
+WALLET_FINALIZER = "ucloud.dk/ledger"
+UNSETTLED_PAUSE_MS = 250
+"""An edit waits so long for a stop that is under way: what it changes comes after that stop."""
+
+
+class Wallets:
+    """The worker of the keys of kind WALLET."""
+
+    def __init__(self, parts: Parts) -> None:
+        """Take the parts that it joins."""
+        self._world, self._books = parts.world, parts.books
+        self._deadlines, self._queue = parts.deadlines, parts.queue
+        self._client, self._settings, self._clock = parts.client, parts.settings, parts.clock
+        self._hurried: set[str] = set()  # by what was edited above, below or beside them
+
+    async def reconcile(self, key: str) -> None:
+        """Bring one wallet's published state up to date, if it is time."""
+        wallet = self._world.wallet(key)
+        if wallet is None:
+            self._deadlines.drop(Key(WALLET, key))
+            return
+        if WALLET_FINALIZER not in wallet.metadata.finalizers and not wallet.is_being_deleted:
+            await self._set_finalizers(wallet, (*wallet.metadata.finalizers, WALLET_FINALIZER))
+            return
+        now_ms = self._clock.now_ms()
+        plan = self._books.plan(self._books.component(key), now_ms)
+        publication = self._publication(wallet, plan)
+        if key in self._hurried:
+            self._hurried.discard(key)
+            publication = replace(publication, due_ms=0 if publication.due_ms < FOREVER_MS else FOREVER_MS)
+        if publication.due_ms > now_ms:
+            self._deadlines.set(Key(WALLET, key), publication.due_ms)
+            if wallet.is_being_deleted and self._may_go(wallet):
+                await self._set_finalizers(wallet, [f for f in wallet.metadata.finalizers if f != WALLET_FINALIZER])
+            return
+        edited = wallet.status.observed_generation != wallet.metadata.generation
+        if edited and plan.at_ms + UNSETTLED_PAUSE_MS < now_ms and plan.ends_ms:
+            self._deadlines.set(Key(WALLET, key), now_ms + UNSETTLED_PAUSE_MS)
+            return
+        await self._write(wallet, publication)
+
+    def _publication(self, wallet: Wallet, plan: Plan) -> Publication:
+        settled = tuple(self._leaving(wallet))
+        gone = frozenset(uid for uid in wallet.status.settling if self._world.jobs.find(uid) is None)
+        return publish(
+            wallet,
+            plan,
+            settled=settled,
+            forgotten=gone,
+            departing=tuple(self._departing(wallet, plan)),
+            settings=self._settings,
+        )
+
+    async def _write(self, wallet: Wallet, publication: Publication) -> None:
+        try:
+            answer = await self._client.patch_status(
+                WALLETS,
+                wallet.metadata.name,
+                merge_body(publication.status),
+                resource_version=wallet.metadata.resource_version,
+                namespace=wallet.metadata.namespace,
+            )
+        except NotFound:
+            return
+        except Conflict:
+            await self._refresh(wallet)
+            return
+        self._world.wallets.apply(answer)
+        for uid in publication.status.settling:
+            job = self._world.jobs.find(uid)
+            if job is not None:
+                self._queue.add(Key(JOB, job.key))
+        if not wallet.status.metered_at or wallet.status.locked != publication.status.locked:
+            for job in self._world.jobs_in(wallet.metadata.namespace or ""):
+                if not job.is_final:
+                    self._queue.add(Key(JOB, job.key))
+        component = self._books.component(wallet.key)
+        if wallet.status.observed_generation != publication.status.observed_generation:
+            self._hurried.update(component)
+        for key in component:
+            self._queue.add(Key(WALLET, key))
+
+    async def _refresh(self, wallet: Wallet) -> None:
+        """Read a wallet that somebody else has changed meanwhile; its change brings it back into the queue."""
+        try:
+            answer = await self._client.get(WALLETS, wallet.metadata.name, namespace=wallet.metadata.namespace)
+        except NotFound:
+            return
+        self._world.wallets.apply(answer)
+        self._queue.add(Key(WALLET, wallet.key))
+
+    async def _set_finalizers(self, wallet: Wallet, finalizers: object) -> None:
+        body = {"metadata": {"finalizers": finalizers}}
+        try:
+            answer = await self._client.patch(
+                WALLETS,
+                wallet.metadata.name,
+                body,
+                namespace=wallet.metadata.namespace,
+                resource_version=wallet.metadata.resource_version,
+            )
+        except NotFound:
+            return
+        except Conflict:
+            await self._refresh(wallet)
+            return
+        self._world.wallets.apply(answer)
+
+    def _leaving(self, wallet: Wallet) -> Iterator[UCloudJob]:
+        """Return the deleted jobs that only wait for the wallet to take their usage over."""
+        for job in self._world.jobs_of(wallet.key):
+            if (
+                job.is_final
+                and job.is_being_deleted
+                and JOB_FINALIZER in job.metadata.finalizers
+                and job.status.usage
+                and job.metadata.uid not in wallet.status.settling
+                and job.status.wallet is not None
+                and job.status.wallet.uid == wallet.metadata.uid
+                and not any(pod.is_held for pod in self._world.pods_of(job))
+            ):
+                yield job
+
+    def _departing(self, wallet: Wallet, plan: Plan) -> Iterator[DepartedWallet]:
+        """Return the wallets below that are being deleted, spend nothing any more and aren't in our status yet."""
+        known = {departed.uid for departed in wallet.status.departed}
+        for key in self._world.children_of(wallet.key):
+            child = self._world.wallet(key)
+            if child is None or not child.is_being_deleted or child.metadata.uid in known or self._in_use(child):
+                continue
+            account = next((account for account in plan.state.wallets if account.name == key), None)
+            usage = sum(edge.usage for edge in account.edges if edge.parent == wallet.key) if account else 0
+            yield DepartedWallet(
+                namespace=child.metadata.namespace or "", name=child.metadata.name, uid=child.metadata.uid, usage=usage
+            )
+
+    def _in_use(self, wallet: Wallet) -> bool:
+        """Say whether jobs still run on a wallet, or wallets below still exist."""
+        below = (self._world.wallet(key) for key in self._world.children_of(wallet.key))
+        return any(not job.is_final for job in self._world.jobs_of(wallet.key)) or any(
+            child is not None and child.key != wallet.key for child in below
+        )
+
+    def _may_go(self, wallet: Wallet) -> bool:
+        """Say whether a deleted wallet has left nothing behind that is not written down elsewhere."""
+        if self._in_use(wallet) or any(self._leaving(wallet)):
+            return False
+        for group in wallet.status.groups:
+            parent = self._world.wallet(group.parent.key) if group.parent is not None else None
+            if parent is not None and wallet.metadata.uid not in {gone.uid for gone in parent.status.departed}:
+                self._queue.add(Key(WALLET, parent.key))
+                return False
+        return True

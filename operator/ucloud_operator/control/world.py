@@ -1,0 +1,199 @@
+"""What we know of the cluster: a store per kind, and the few look-ups that decisions need.
+
+Objects come from Kopf's watches, from our own watch of pods, from full lists and from the answers to our own writes, in any
+order; the stores keep the newest of each. Whoever changes a store is told of nothing; `on_change` of the World is called
+with the work that the change makes necessary: always a key, never the contents.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, TypeVar
+
+from ucloud_operator.api import Application, ComputeProduct, UCloudJob, Wallet
+from ucloud_operator.control.queue import Key
+from ucloud_operator.kube.store import Change, ChangeKind, Store
+from ucloud_operator.lifecycle.kubelet import Pod
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+JOB, WALLET, PLAN = "job", "wallet", "plan"
+"""The kinds of work: a job's life, a wallet's published state, a component's next instants."""
+
+T = TypeVar("T")
+
+
+class Index:
+    """Keys filed under something that their objects have."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._keys: defaultdict[str, set[str]] = defaultdict(set)
+        self._values: dict[str, frozenset[str]] = {}
+
+    def file(self, key: str, *values: str) -> None:
+        """File the key under these values and no others."""
+        new, old = frozenset(values), self._values.pop(key, frozenset())
+        for value in old - new:
+            self._keys[value].discard(key)
+            if not self._keys[value]:
+                del self._keys[value]
+        for value in new - old:
+            self._keys[value].add(key)
+        if new:
+            self._values[key] = new
+
+    def under(self, value: str) -> tuple[str, ...]:
+        """Return the keys under the value, in order."""
+        return tuple(sorted(self._keys.get(value, ())))
+
+
+class World:
+    """All objects that the operator reads."""
+
+    def __init__(self, on_change: Callable[[Key], None]) -> None:
+        """Take whom to tell what must be looked at again."""
+        self._on_change = on_change
+        self.jobs: Store[UCloudJob] = Store(UCloudJob.model_validate, self._job_changed)
+        self.wallets: Store[Wallet] = Store(Wallet.model_validate, self._wallet_changed)
+        self.products: Store[ComputeProduct] = Store(ComputeProduct.model_validate, self._reference_changed)
+        self.applications: Store[Application] = Store(Application.model_validate, self._reference_changed)
+        self.pods: Store[Pod] = Store(Pod.model_validate, self._pod_changed)
+        self._jobs_of_wallet = Index()
+        self._jobs_of_namespace = Index()
+        self._pods_of_job = Index()
+        self._wallets_of_namespace = Index()
+        self._children = Index()
+        self._waiting: set[str] = set()
+        self.graph_version = 0  # changes whenever a wallet is added, removed or changed
+
+    # Look-ups
+
+    def job(self, key: str) -> UCloudJob | None:
+        """Return the job `namespace/name`."""
+        return self.jobs.get(*split(key))
+
+    def wallet(self, key: str) -> Wallet | None:
+        """Return the wallet `namespace/name`."""
+        return self.wallets.get(*split(key))
+
+    def pods_of(self, job: UCloudJob) -> tuple[Pod, ...]:
+        """Return the pods that carry the job's uid, of all its runs."""
+        return tuple(self._each(self.pods, self._pods_of_job.under(job.metadata.uid)))
+
+    def jobs_of(self, wallet_key: str) -> tuple[UCloudJob, ...]:
+        """Return the jobs that spend, or have spent, this wallet's credits."""
+        return tuple(self._each(self.jobs, self._jobs_of_wallet.under(wallet_key)))
+
+    def jobs_in(self, namespace: str) -> tuple[UCloudJob, ...]:
+        """Return the jobs of a namespace."""
+        return tuple(self._each(self.jobs, self._jobs_of_namespace.under(namespace)))
+
+    def children_of(self, wallet_key: str) -> tuple[str, ...]:
+        """Return the wallets that name this one as a parent, now or when they were last applied."""
+        return self._children.under(wallet_key)
+
+    def product_for(self, job: UCloudJob) -> ComputeProduct | None:
+        """Return the product that the job names, by id, category and provider."""
+        wanted = job.spec.product
+        named = [product for product in self.products.values() if product.id == wanted.id]
+        for product in named:
+            category = product.spec.category
+            if (category.name, category.provider) == (wanted.category, wanted.provider):
+                return product
+        return named[0] if named else None
+
+    def application_for(self, job: UCloudJob) -> Application | None:
+        """Return the application that the job names."""
+        wanted = job.spec.application
+        for application in self.applications.values():
+            if (application.spec.name, application.spec.version) == (wanted.name, wanted.version):
+                return application
+        return None
+
+    def wallets_paying(self, namespace: str, category: str, provider: str) -> tuple[Wallet, ...]:
+        """Return a namespace's wallets for a product category, the one that counts first: the oldest."""
+        paying = (
+            wallet
+            for wallet in self._each(self.wallets, self._wallets_of_namespace.under(namespace))
+            if (wallet.spec.pays_for.name, wallet.spec.pays_for.provider) == (category, provider)
+        )
+        return tuple(sorted(paying, key=lambda w: (w.metadata.creation_timestamp, w.metadata.name)))
+
+    def wallet_for(self, job: UCloudJob) -> Wallet | None:
+        """Return the wallet that pays for the job: the one it runs on, else the one its namespace has."""
+        if job.status.wallet is not None:
+            return self.wallets.get(job.metadata.namespace or "", job.status.wallet.name)
+        product = job.spec.product
+        paying = self.wallets_paying(job.metadata.namespace or "", product.category, product.provider)
+        return paying[0] if paying else None
+
+    def wait(self, job_key: str) -> None:
+        """Look at the job again when any product, application or wallet changes."""
+        self._waiting.add(job_key)
+
+    # Changes
+
+    def _job_changed(self, change: Change[UCloudJob]) -> None:
+        key, job, gone = join(change), change.object, change.kind is ChangeKind.DELETED
+        wallet = job.status.wallet
+        self._jobs_of_wallet.file(key, *(f"{change.key.namespace}/{wallet.name}",) if wallet and not gone else ())
+        self._jobs_of_namespace.file(key, *() if gone else (change.key.namespace,))
+        self._on_change(Key(JOB, key))
+        before = change.before.status.wallet if change.before else None
+        for touched in {wallet, before} - {None}:
+            assert touched is not None  # noqa: S101  # the set says so; mypy can't
+            self._on_change(Key(PLAN, f"{change.key.namespace}/{touched.name}"))
+
+    def _wallet_changed(self, change: Change[Wallet]) -> None:
+        key, wallet, gone = join(change), change.object, change.kind is ChangeKind.DELETED
+        self.graph_version += 1
+        self._wallets_of_namespace.file(key, *() if gone else (change.key.namespace,))
+        self._children.file(key, *() if gone else parents_of(wallet))
+        self._on_change(Key(WALLET, key))
+        self._on_change(Key(PLAN, key))
+        if change.before is None or gone:
+            for child in self._children.under(key):
+                self._on_change(Key(WALLET, child))
+        self._wake()
+
+    def _reference_changed(self, _: Change[ComputeProduct] | Change[Application]) -> None:
+        self._wake()
+
+    def _wake(self) -> None:
+        waiting, self._waiting = self._waiting, set()
+        for key in waiting:
+            self._on_change(Key(JOB, key))
+
+    def _pod_changed(self, change: Change[Pod]) -> None:
+        pod = change.object
+        gone = change.kind is ChangeKind.DELETED
+        self._pods_of_job.file(join(change), *() if gone or not pod.job_uid else (pod.job_uid,))
+        job = self.jobs.find(pod.job_uid)
+        if job is not None:
+            self._on_change(Key(JOB, job.key))
+
+    def _each(self, store: Store[T], keys: tuple[str, ...]) -> Iterator[T]:
+        for key in keys:
+            found = store.get(*split(key))
+            if found is not None:
+                yield found
+
+
+def parents_of(wallet: Wallet) -> set[str]:
+    """Return the keys of the wallets that a wallet names as parents, in its spec or as last applied."""
+    parents = [group.parent for group in wallet.spec.allocation_groups]
+    parents += [group.parent for group in wallet.status.groups]
+    return {parent.key for parent in parents if parent is not None}
+
+
+def join(change: Change[T]) -> str:
+    """Return the changed object's `namespace/name`."""
+    return f"{change.key.namespace}/{change.key.name}"
+
+
+def split(key: str) -> tuple[str, str]:
+    """Take `namespace/name` apart."""
+    namespace, _, name = key.rpartition("/")
+    return namespace, name

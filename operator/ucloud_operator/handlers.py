@@ -1,0 +1,110 @@
+"""The process: Kopf runs it, and tells us of our own kinds; everything else is `control`'s.
+
+Kopf is asked for as little as it does best: the process with its signals, the login, and a raw watch of the four kinds. Its
+handlers are raw `on.event` ones that put the object into a store and return; they can't fail, so they need no retries, no
+annotations on anybody's objects and no finalizers of Kopf's. Nothing of ours depends on an event that Kopf might lose: jobs
+and wallets are listed in full when we begin to lead and every ten minutes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import os
+import socket
+from typing import TYPE_CHECKING, Any
+
+import kopf
+
+from ucloud_operator import metrics
+from ucloud_operator.api import GROUP, VERSION
+from ucloud_operator.control.operator import Operator
+from ucloud_operator.kube.client import Call, Client
+from ucloud_operator.kube.clock import SystemClock
+from ucloud_operator.web import serve
+
+if TYPE_CHECKING:
+    from ucloud_operator.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+PLURALS = ("wallets", "ucloudjobs", "computeproducts", "applications")
+
+
+class NothingStored(kopf.DiffBaseStorage):
+    """Kopf's memory of what it last saw of an object, for handlers that we don't have."""
+
+    def build(self, *, body: kopf.Body, extra_fields: object = None) -> kopf.BodyEssence:  # noqa: ARG002, D102  # Kopf's
+        return kopf.BodyEssence({})
+
+    def fetch(self, *, body: kopf.Body) -> None:  # noqa: ARG002, D102  # Kopf's
+        return None
+
+    def store(self, **_: object) -> None:  # noqa: D102  # Kopf's
+        return
+
+
+def count(call: Call) -> None:
+    """Count a call to the API server."""
+    resource = f"{call.resource.plural}/{call.subresource}" if call.subresource else call.resource.plural
+    metrics.REQUESTS.labels(call.verb, resource, str(call.status)).inc()
+    if call.verb != "watch":
+        metrics.REQUEST_SECONDS.labels(call.verb, resource).observe(call.seconds)
+
+
+def build(operator: Operator) -> kopf.OperatorRegistry:
+    """Return the handlers of a Kopf operator that feeds ours."""
+    registry = kopf.OperatorRegistry()
+
+    @kopf.on.startup(registry=registry)
+    async def configure(settings: kopf.OperatorSettings, **_: Any) -> None:
+        settings.persistence.diffbase_storage = NothingStored()
+        settings.posting.enabled = False
+        settings.peering.standalone = True
+        settings.scanning.disabled = True
+        settings.watching.server_timeout = 300
+        settings.networking.error_backoffs = Endless()
+
+    @kopf.on.login(registry=registry)
+    async def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
+        return await asyncio.to_thread(kopf.login_via_client, **kwargs)
+
+    for plural in PLURALS:
+
+        @kopf.on.event(GROUP, VERSION, plural, registry=registry, id=plural)
+        async def changed(type: str | None, body: kopf.Body, plural: str = plural, **_: Any) -> None:  # noqa: A002  # Kopf's
+            operator.feed(plural, type, dict(body))
+
+    return registry
+
+
+class Endless:
+    """Pauses between attempts to reach the API server, without end: an operator that gives up stops nobody's job."""
+
+    def __iter__(self) -> itertools.chain[float]:
+        """Start again from short pauses."""
+        return itertools.chain((0.1, 0.5, 1, 2, 5), itertools.repeat(10))
+
+
+async def run(settings: Settings) -> None:
+    """Run one replica until it is told to stop."""
+    settings = settings.model_copy(update={"identity": settings.identity or default_identity()})
+    clock = SystemClock()
+    async with Client(on_call=count, clock=clock) as client:
+        operator = Operator(client, settings, clock)
+        async with asyncio.TaskGroup() as group:
+            web = await serve(operator, settings)
+            ours = group.create_task(operator.run())
+            try:
+                await kopf.operator(
+                    registry=build(operator), clusterwide=True, standalone=True, stop_flag=None, ready_flag=None
+                )
+            finally:
+                ours.cancel()
+                await web.cleanup()
+
+
+def default_identity() -> str:
+    """Return a name that no other replica has, and that this one has again after a restart in place."""
+    return os.environ.get("POD_NAME") or f"{socket.gethostname()}-{os.getpid()}"

@@ -1,0 +1,41 @@
+"""What a job's stored facts say: which run is open, how long it has run in all, when it has to end."""
+
+from collections.abc import Iterable
+
+from ucloud_operator.api.job import JobRun, UCloudJob, UCloudJobStatus
+from ucloud_operator.lifecycle.kubelet import Pod
+from ucloud_operator.settings import FOREVER_MS
+
+
+def open_run(status: UCloudJobStatus) -> JobRun | None:
+    """Return the run that goes on."""
+    return status.runs[-1] if status.runs and status.runs[-1].ended_at is None else None
+
+
+def run_number(status: UCloudJobStatus) -> int:
+    """Return the number of the run that goes on, or else of the one that comes next; the first is 1."""
+    run = open_run(status)
+    return run.number if run is not None else status.runs_folded.runs + len(status.runs) + 1
+
+
+def elapsed_ms(status: UCloudJobStatus) -> int:
+    """Return how long the job's ended runs lasted, together."""
+    ended = (run.ended_at - run.started_at for run in status.runs if run.ended_at is not None)
+    return status.runs_folded.elapsed_ms + sum(ended)
+
+
+def expires_ms(job: UCloudJob, started_ms: int) -> int:
+    """Return when the job's time allocation is used up if its present run began then, or FOREVER_MS."""
+    allocation = job.spec.time_allocation
+    if allocation is None:
+        return FOREVER_MS
+    return started_ms + max(0, allocation.duration_ms - elapsed_ms(job.status))
+
+
+def planned_end(job: UCloudJob, pods: Iterable[Pod]) -> int:
+    """Return when the open run must end by what was already decided: a stop that stands on its pods, or its time."""
+    run = open_run(job.status)
+    if run is None:
+        return FOREVER_MS
+    stops = (pod.stop.at_ms for pod in pods if pod.run == run.number and pod.stop is not None)
+    return max(run.started_at, min((expires_ms(job, run.started_at), *stops)))

@@ -1,0 +1,47 @@
+"""What an administrator may choose, in one frozen place; `ucloud-operator run --help` lists it."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+FOREVER_MS = 2**62
+"""An instant that never comes, for comparisons (unix milliseconds)."""
+
+
+class Settings(BaseModel):
+    """The operator's settings; durations are whole seconds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    namespace: str = Field(default="ucloud-system", description="where the operator's own Lease lives")
+    identity: str = Field(default="", description="the holder's name in the Lease; the pod's name when empty")
+    minimum_run_seconds: int = Field(
+        default=60, ge=0, description="a job starts or resumes only where the credits last this long"
+    )
+    reference_wait_seconds: int = Field(
+        default=60, ge=0, description="how long a job waits for a product, application or wallet that isn't there yet"
+    )
+    queue_notice_seconds: int = Field(
+        default=5, ge=0, description="a job that runs sooner than this never writes IN_QUEUE by itself"
+    )
+    start_failure_seconds: int = Field(
+        default=60, ge=1, description="image and configuration errors that last this long end the job"
+    )
+    arm_seconds: int = Field(
+        default=20, ge=0, description="how long before a stop the kubelet is told of it, in case we are dead by then"
+    )
+    metering_seconds: int = Field(
+        default=60, ge=1, description="how often the numbers of a wallet with running jobs are published"
+    )
+    notice_seconds: int = Field(
+        default=10, ge=0, description="the least time between two publications of one wallet that nothing hurries"
+    )
+    relist_seconds: int = Field(default=600, ge=10, description="how often jobs and wallets are listed in full")
+    lease_seconds: int = Field(default=15, ge=3, description="how long a dead leader keeps the lease")
+    renew_seconds: int = Field(default=5, ge=1, description="how often the leader renews the lease")
+    workers: int = Field(default=32, ge=1, description="jobs and wallets that are worked on at once")
+    urgent_workers: int = Field(default=48, ge=1, description="stops that are carried out at once, besides those")
+    http_port: int = Field(default=8080, ge=0, le=65535, description="/metrics and /healthz; 0 takes any free port")
+    http_host: str = Field(default="0.0.0.0", description="the address that /metrics and /healthz listen on")  # noqa: S104  # a kubelet probes the pod's address
+    blind_seconds: int = Field(default=90, ge=1, description="/healthz fails when the API server is unheard this long")
+    overdue_seconds: int = Field(default=5, ge=1, description="/healthz fails when a deadline is this late")
