@@ -64,7 +64,7 @@ def stop_of(pod: Pod, intent: Intent) -> Stop | None:
 
 def _explains(stop: Stop, pod: Pod) -> bool:
     if pod.told_to_stop_ms is None:
-        return pod.finished_ms is not None and pod.finished_ms >= stop.at_ms  # it should have been gone by then
+        return (pod.finished_ms or pod.last_sign_of_life_ms) >= stop.at_ms  # it should have been gone by then
     if _ended_untold(pod) and pod.finished_ms is not None and pod.finished_ms < stop.at_ms:
         return False
     earliest_ms = stop.at_ms - 1000 * pod.spec.termination_grace_period_seconds

@@ -152,6 +152,12 @@ class TestStops:
         story = pod().runs(2).armed(120).ends(400, 0)
         assert explain(story.seen(), Intent()).reason is Reason.OutOfCredits
 
+    def test_a_node_that_was_lost_after_the_instant_changes_nothing(self) -> None:
+        lost = pod().runs(2).armed(120).condition("DisruptionTarget", "True", "DeletionByPodGC", 130).phase("Failed")
+        assert explain(lost.seen(), Intent()).reason is Reason.OutOfCredits
+        earlier = pod().runs(2).armed(120).condition("DisruptionTarget", "True", "DeletionByPodGC", 110).phase("Failed")
+        assert explain(earlier.seen(), Intent()).reason is Reason.NodeLost
+
     def test_a_kubelet_whose_clock_is_behind_does_not_make_a_stop_a_coincidence(self) -> None:
         story = pod().runs(2).armed(120).is_deleted(120)
         assert explain(story.ends(117, 143).seen(), Intent()).reason is Reason.OutOfCredits
