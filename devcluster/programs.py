@@ -24,19 +24,18 @@ class Programs:
 
 def find_programs() -> Programs:
     """Find the programs, or build what is missing; that takes minutes, once per machine and version."""
-    kubernetes = build.built(build.KUBERNETES)
-    kwok = build.built(build.KWOK)
-    assets = Path(os.environ["KUBEBUILDER_ASSETS"]) if os.environ.get("KUBEBUILDER_ASSETS") else None
-
-    def program(name: str) -> Path:
-        given = assets / name if assets else None
-        return given if given is not None and os.access(given, os.X_OK) else kubernetes / name
-
     return Programs(
-        etcd=program("etcd"),
-        api_server=program("kube-apiserver"),
-        controller_manager=program("kube-controller-manager"),
-        scheduler=program("kube-scheduler"),
-        kwok=kwok / "kwok",
-        kubectl=program("kubectl"),
+        etcd=_program("etcd", build.KUBERNETES),
+        api_server=_program("kube-apiserver", build.KUBERNETES),
+        controller_manager=_program("kube-controller-manager", build.KUBERNETES),
+        scheduler=_program("kube-scheduler", build.KUBERNETES),
+        kwok=_program("kwok", build.KWOK),
+        kubectl=_program("kubectl", build.KUBERNETES),
     )
+
+
+def _program(name: str, module: build.Module) -> Path:
+    assets = os.environ.get("KUBEBUILDER_ASSETS")
+    if assets and os.access(given := Path(assets).absolute() / name, os.X_OK):
+        return given
+    return build.built(module) / name

@@ -34,8 +34,8 @@ class Progress:
         self._shown_at = now
         self._print(state, end="" if self._on_terminal else "\n")
 
-    def done(self, state: str) -> None:
-        """Say that it has ended."""
+    def note(self, state: str) -> None:
+        """Say what has just happened, and keep it on the screen."""
         self._print(state, end="\n")
 
     def _print(self, state: str, end: str) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from devcluster import Cluster
+from tests.cluster.policies.people import Person
+from tests.cluster.support import eventually
 
 _numbers = itertools.count(1)
 
@@ -23,7 +25,8 @@ def namespace(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[str]
     """A namespace that pods can be created in; it goes when the test is over, and nobody waits for that."""
     words = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower().removeprefix("test_"))
     name = f"{words[:50].strip('-')}-{next(_numbers)}"
-    cluster.kubectl("create", "namespace", name)
-    cluster.kubectl("wait", f"--namespace={name}", "--for=create", "serviceaccount/default", "--timeout=30s")
+    admin, path = Person(cluster.kubeconfig), f"/api/v1/namespaces/{name}"
+    assert admin.create("/api/v1/namespaces", {"metadata": {"name": name}}).allowed
+    eventually(lambda: admin.get(f"{path}/serviceaccounts/default").allowed)  # pods are refused until it is there
     yield name
-    cluster.kubectl("delete", "namespace", name, "--wait=false")
+    admin.delete(path)
