@@ -1,0 +1,90 @@
+"""A UCloudJob as UCloud's HTTP API shows a job.
+
+Field names are UCloud's in the resources already, so this is a change of form and not of meaning: instants become unix
+milliseconds, what is absent becomes `null` (UCloud's clients expect every field), and what Kubernetes keeps in an
+object's metadata (name, creator, creation) goes where UCloud has it. The order of the fields is the one of UCloud's
+documentation, so that a person can lay the two side by side.
+
+`resolved…` and `permissions` are what a caller may ask UCloud to look up besides; nobody asks so far, so they are null.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import TypeAlias
+
+    from ucloud_operator.api import JobUpdate, SimpleDuration, UCloudJob, UCloudJobSpec, UCloudJobStatus
+
+    JsonObject: TypeAlias = Mapping[str, object]
+
+CREATOR: Final = "ucloud.dk/created-by"
+"""The annotation in which an admission policy notes who created a job."""
+
+UNKNOWN_CREATOR: Final = "unknown"
+"""The creator of a job in a cluster without that policy."""
+
+
+def render_job(job: UCloudJob, *, project: str | None = None) -> JsonObject:
+    """Return the job as `jobs/retrieve` answers; `project` is its workspace's, None where that is a user's own."""
+    return {
+        "id": job.metadata.name,
+        "owner": {"createdBy": job.metadata.annotations.get(CREATOR, UNKNOWN_CREATOR), "project": project},
+        "updates": [_update(update) for update in job.status.updates],
+        "specification": _specification(job.spec),
+        "status": _status(job.status),
+        "createdAt": job.metadata.creation_timestamp,
+        "output": None,
+        "permissions": None,
+    }
+
+
+def _update(update: JobUpdate) -> JsonObject:
+    return {
+        "state": update.state.value if update.state else None,
+        "outputFolder": update.output_folder,
+        "status": update.status,
+        "expectedState": update.expected_state.value if update.expected_state else None,
+        "expectedDifferentState": update.expected_different_state,
+        "newTimeAllocation": update.new_time_allocation,
+        "allowRestart": update.allow_restart,
+        "newMounts": None if update.new_mounts is None else list(update.new_mounts),
+        "timestamp": update.timestamp,
+    }
+
+
+def _specification(spec: UCloudJobSpec) -> JsonObject:
+    return {
+        "application": {"name": spec.application.name, "version": spec.application.version},
+        "product": {"id": spec.product.id, "category": spec.product.category, "provider": spec.product.provider},
+        "name": spec.name,
+        "replicas": spec.replicas,
+        "allowDuplicateJob": spec.allow_duplicate_job,
+        "parameters": None if spec.parameters is None else dict(spec.parameters),
+        "resources": None if spec.resources is None else [dict(resource) for resource in spec.resources],
+        "timeAllocation": _duration(spec.time_allocation),
+        "openedFile": spec.opened_file,
+        "restartOnExit": spec.restart_on_exit,
+        "sshEnabled": spec.ssh_enabled,
+    }
+
+
+def _duration(duration: SimpleDuration | None) -> JsonObject | None:
+    if duration is None:
+        return None
+    return {"hours": duration.hours, "minutes": duration.minutes, "seconds": duration.seconds}
+
+
+def _status(status: UCloudJobStatus) -> JsonObject:
+    return {
+        "state": status.state.value if status.state else "IN_QUEUE",  # UCloud knows no job without a state
+        "jobParametersJson": None,
+        "startedAt": status.started_at,
+        "expiresAt": status.expires_at,
+        "resolvedApplication": None,
+        "resolvedSupport": None,
+        "resolvedProduct": None,
+        "allowRestart": False,
+    }
