@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import sys
 from pathlib import Path
 
@@ -65,16 +64,18 @@ def ledger() -> None:
 
 
 @ledger.command()
-@click.argument("file", type=click.File())
-def replay(file: click.utils.LazyFile) -> None:
-    """Play a scenario and print, per step, a JSON object with the state of every wallet."""
-    from ucloud_operator.ledger.replay import ScenarioError, replay_scenario  # noqa: PLC0415  # as above
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
+def replay(file: str) -> None:
+    """Play a scenario and print, per step, a JSON object with the state of every wallet; - reads standard input."""
+    from ucloud_operator.ledger.replay import replay as play  # noqa: PLC0415  # as above
 
     try:
-        for line in replay_scenario(json.load(file)):
+        with click.open_file(file, encoding="utf-8") as opened:
+            scenario = json.load(opened)
+        for line in play(scenario):
             click.echo(json.dumps(line))
-    except (ScenarioError, json.JSONDecodeError) as error:
-        raise click.ClickException(f"{file.name}: {error}") from error
+    except ValueError as error:
+        raise click.ClickException(f"{file}: {error}") from error
 
 
 if __name__ == "__main__":

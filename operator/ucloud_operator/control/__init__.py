@@ -1,0 +1,1 @@
+"""Joining them: cache, queue, deadlines, and a worker per kind of work."""

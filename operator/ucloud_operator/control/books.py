@@ -1,14 +1,14 @@
 """The books: what every wallet has used and can still use, worked out from stored facts, and when its credits end.
 
 Nothing here is a counter. The facts are the runs in the jobs' status and the checkpoint in the wallets' status (which
-allocations applied, and what was attributed to each); a component of wallets is rebuilt from them whenever something in
-it changed, and advanced to now by the ledger. So an operator that was killed and one that lived compute the same.
+allocations applied, and what was attributed to each); a component of wallets is rebuilt from them whenever something
+in it changed, and advanced to now by the ledger. So an operator that was killed and one that lived compute the same.
 
 In a tree an edge's usage needs no memory of its own: it is what was used at and below the child, less what found no
 room (excess). That makes checkpoints of different wallets good together even when a crash came between their writes.
 
-The instant to compute from is the component's newest checkpoint. No checkpoint is ever stamped at or after an exhaustion
-that isn't in the jobs' status yet, so rebuilding finds that exhaustion again, at the same millisecond.
+The instant to compute from is the component's newest checkpoint. No checkpoint is ever stamped at or after an
+exhaustion that isn't in the jobs' status yet, so rebuilding finds that exhaustion again, at the same millisecond.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ class Books:
         return max(job.status.usage, ledger.charged(job.metadata.uid))
 
     def runway_ms(self, wallet_key: str, job: UCloudJob, candidate: Run, now_ms: int) -> int | None:
-        """Return how long the credits would last this job beside those that run or are being launched; None: for ever."""
+        """Return how long the credits would last this job beside those that run or start now; None: for ever."""
         component = self.component(wallet_key)
         plan = self.plan(component, now_ms)
         running = {meter.uid for meter in plan.state.meters}
@@ -154,7 +154,7 @@ class Books:
         self._launching.pop(job_uid, None)
 
     def state(self, component: Sequence[str], now_ms: int, ends: Mapping[str, int] | None = None) -> State:
-        """Return the component's facts as of its newest checkpoint; `ends` are runs' ends that aren't in the jobs yet."""
+        """Return the facts as of the component's newest checkpoint; `ends` are runs' ends that no job says yet."""
         wallets = {key: wallet for key in component if (wallet := self._world.wallet(key)) is not None}
         stamps = [wallet.status.metered_at for wallet in wallets.values() if wallet.status.metered_at is not None]
         at_ms = max(stamps, default=now_ms)
@@ -264,8 +264,10 @@ def _accounts(
 
 
 def _edge(group: GroupStatus, usage: int) -> Edge:
-    """Build the ledger's edge. It attributes what was used since the checkpoint itself; what a run learned late has given
-    back is taken here, from what was attributed last.
+    """Build the ledger's edge.
+
+    It attributes what was used since the checkpoint itself; what a run learned late has given back is taken here,
+    from what was attributed last.
     """
     too_much = max(0, group.tree_usage - usage)
     allocations = []

@@ -1,8 +1,8 @@
 """One heap of instants, and one task that sleeps until the first.
 
 Everything that time alone brings about is here: credits that end, allocations that begin or end, time allocations,
-the minute in which a wallet is published, a pause after a failure. Nothing polls. A key has one instant; setting it again
-replaces it, and what is left of the old one in the heap is skipped, as its generation is past.
+the minute in which a wallet is published, a pause after a failure. Nothing polls. A key has one instant; setting it
+again replaces it, and what is left of the old one in the heap is skipped, as its generation is past.
 """
 
 from __future__ import annotations

@@ -6,14 +6,14 @@ import logging
 from typing import TYPE_CHECKING, assert_never
 
 from ucloud_operator import metrics
-from ucloud_operator.control.commands import Commands
+from ucloud_operator.control.calls import Calls
 from ucloud_operator.control.queue import Key
 from ucloud_operator.control.world import JOB, PLAN, WALLET
 from ucloud_operator.kube.errors import AlreadyExists, ApiError, Conflict, Forbidden, Invalid, NotFound
 from ucloud_operator.kube.resources import NAMESPACES
 from ucloud_operator.ledger.state import Run
 from ucloud_operator.lifecycle.admission import AdmissionView, Objection, admit
-from ucloud_operator.lifecycle.decide import (
+from ucloud_operator.lifecycle.commands import (
     Adopt,
     Arm,
     DeletePods,
@@ -21,18 +21,19 @@ from ucloud_operator.lifecycle.decide import (
     ReleaseJob,
     ReleasePods,
     Settle,
-    View,
     WriteStatus,
-    decide,
 )
+from ucloud_operator.lifecycle.decide import decide
 from ucloud_operator.lifecycle.facts import open_run
+from ucloud_operator.lifecycle.observe import Waiting, observe_pod
 from ucloud_operator.lifecycle.sentences import Reason
 from ucloud_operator.lifecycle.stops import Stop
+from ucloud_operator.lifecycle.view import View
 
 if TYPE_CHECKING:
-    from ucloud_operator.control.parts import Parts
     from ucloud_operator.api import UCloudJob, Wallet
-    from ucloud_operator.lifecycle.decide import Command
+    from ucloud_operator.control.parts import Parts
+    from ucloud_operator.lifecycle.commands import Command
     from ucloud_operator.lifecycle.kubelet import Pod
 
 logger = logging.getLogger(__name__)
@@ -51,7 +52,8 @@ class Jobs:
         self._world, self._books = parts.world, parts.books
         self._deadlines, self._queue = parts.deadlines, parts.queue
         self._client, self._settings, self._clock = parts.client, parts.settings, parts.clock
-        self._commands = Commands(parts)
+        self._calls = Calls(parts)
+        self._failing: dict[str, int] = {}  # by job uid, since when (unix ms)
         self._rejected: dict[str, str] = {}  # by job uid, until its FAILURE is written
 
     async def reconcile(self, key: str) -> None:
@@ -74,31 +76,35 @@ class Jobs:
 
     async def _view(self, job: UCloudJob) -> View:
         now_ms = self._clock.now_ms()
-        pods, wallet = self._world.pods_of(job), self._world.wallet_for(job)
+        pods = self._world.pods_of(job)
+        wallet = self._world.wallet_for(job, pods)
         return View(
             job=job,
             pods=pods,
             wallet=wallet,
             now_ms=now_ms,
             settings=self._settings,
-            credits=self._credits(job, wallet, now_ms),
+            credits=self._credits(job, pods, wallet, now_ms),
             settled=wallet is not None and job.metadata.uid in wallet.status.settling,
             namespace_terminating=await self._is_namespace_terminating(job, pods),
+            failing_since_ms=self._failing_since(job, pods, now_ms),
             rejected=self._rejected.get(job.metadata.uid, ""),
             admit=lambda: self._admit(job, wallet, now_ms),
             final_usage=lambda end_ms: self._books.final_usage(job, end_ms, now_ms),
         )
 
-    def _credits(self, job: UCloudJob, wallet: Wallet | None, now_ms: int) -> Stop | None:
+    def _credits(self, job: UCloudJob, pods: tuple[Pod, ...], wallet: Wallet | None, now_ms: int) -> Stop | None:
         """Return when and why the job's credits end, by the newest plan; no wallet, no credits."""
-        run = open_run(job.status)
-        if run is None:
+        if job.is_final or (open_run(job.status) is None and not pods):
             return None
-        if wallet is None or job.status.wallet is None or wallet.metadata.uid != job.status.wallet.uid:
+        pinned = job.status.wallet
+        if wallet is None or (pinned is not None and wallet.metadata.uid != pinned.uid):
             return Stop(Reason.WalletDeleted, now_ms)
         plan = self._books.latest(wallet.key)
         end_ms = plan.ends_ms.get(job.metadata.uid) if plan is not None else None
-        if plan is None or end_ms is None:
+        if end_ms is None and open_run(job.status) is None and plan is not None and plan.numbers[wallet.key].locked:
+            end_ms = now_ms  # it waits on a wallet that has been locked since
+        if end_ms is None:
             return None
         trouble = self._books.trouble(wallet)
         if not trouble:
@@ -106,6 +112,14 @@ class Jobs:
         word = trouble.partition(":")[0]
         reason = Reason(word) if word in {Reason.WalletDeleted, Reason.ParentNotFound} else Reason.WalletBlocked
         return Stop(reason, end_ms)
+
+    def _failing_since(self, job: UCloudJob, pods: tuple[Pod, ...], now_ms: int) -> int | None:
+        """Return since when one of the pods that wait to start fails to."""
+        uid = job.metadata.uid
+        if not any(isinstance(seen := observe_pod(pod, now_ms), Waiting) and seen.failure for pod in pods):
+            self._failing.pop(uid, None)
+            return None
+        return self._failing.setdefault(uid, now_ms)
 
     def _admit(self, job: UCloudJob, wallet: Wallet | None, now_ms: int) -> Objection | None:
         """Ask the admission chain; a wallet whose first status isn't written yet is not there yet."""
@@ -128,7 +142,7 @@ class Jobs:
                 max_usable=numbers.max_usable if numbers is not None else 0,
                 runway_ms=runway_ms,
                 minimum_run_ms=1000 * self._settings.minimum_run_seconds,
-                waited_ms=max(0, now_ms - job.metadata.creation_timestamp),
+                waited_ms=0 if job.status.runs else max(0, now_ms - job.metadata.creation_timestamp),
                 reference_wait_ms=1000 * self._settings.reference_wait_seconds,
             )
         )
@@ -150,20 +164,20 @@ class Jobs:
 
     # What to do
 
-    async def _carry_out(self, job: UCloudJob, command: Command) -> bool:  # noqa: C901, PLR0911, PLR0912  # a table of commands
+    async def _carry_out(self, job: UCloudJob, command: Command) -> bool:  # noqa: C901  # a table of commands
         """Carry out one command; return whether to go on at once."""
         try:
             match command:
                 case Adopt():
-                    await self._commands.adopt(job)
+                    await self._calls.adopt(job)
                 case Launch():
                     return await self._launch(job, command)
                 case Arm():
-                    await self._commands.arm(command)
+                    await self._calls.arm(command)
                 case DeletePods():
-                    await self._commands.delete_pods(command)
+                    await self._calls.delete_pods(command)
                 case ReleasePods():
-                    await self._commands.release_pods(command)
+                    await self._calls.release_pods(command)
                 case WriteStatus():
                     await self._write(job, command)
                 case Settle():
@@ -172,17 +186,17 @@ class Jobs:
                         self._queue.add(Key(WALLET, wallet.key))
                     return False
                 case ReleaseJob():
-                    await self._commands.release_job(job)
+                    await self._calls.release_job(job)
                     return False
                 case _:
                     assert_never(command)
         except Conflict:
-            await self._commands.refresh(job)
+            await self._calls.refresh(job)
         return True
 
     async def _write(self, job: UCloudJob, command: WriteStatus) -> None:
         before, after = job.status, command.status
-        await self._commands.write_status(job, after)
+        await self._calls.write_status(job, after)
         if before.state is not after.state and after.state is not None:
             metrics.JOB_STATES.labels(after.state.value, after.reason or "").inc()
             logger.info("%s is %s: %s", job.key, after.state.value, after.message)
@@ -194,7 +208,7 @@ class Jobs:
             self._queue.add(Key(PLAN, (self._books.component(key) or (key,))[0]), urgent=True)
 
     async def _launch(self, job: UCloudJob, command: Launch) -> bool:
-        """Create the pods; what the API server refuses for good ends the job, what it refuses for now is tried again."""
+        """Create the pods; what is refused for good ends the job, what is refused for now is tried again."""
         product, application = self._world.product_for(job), self._world.application_for(job)
         wallet = self._world.wallet_for(job)
         if product is None or application is None or wallet is None:
@@ -202,7 +216,7 @@ class Jobs:
         run = Run(self._clock.now_ms(), None, product.spec.price, job.spec.replicas, period_ms(wallet))
         self._books.launch(job.metadata.uid, wallet.key, run)
         try:
-            return await self._commands.launch(job, command, product, application, wallet)
+            return await self._calls.launch(job, command, product, application, wallet)
         except Invalid as error:
             self._books.launched(job.metadata.uid)
             logger.error("%s: its pod is refused: %s", job.key, error)  # noqa: TRY400  # the cause is in it

@@ -1,10 +1,11 @@
 """The operator put together: streams in, keys queued, workers that decide and write.
 
-*event → cache (world) → key in the queue → pure decision → API calls → their answers update the cache.* A reader can follow one
-job that way through `world`, `jobs`, `lifecycle.decide` and back. Everything runs on one event loop.
+*event → cache (world) → key in the queue → pure decision → API calls → their answers update the cache.* A reader can
+follow one job that way through `world`, `jobs`, `lifecycle.decide` and back. Everything runs on one event loop.
 
-One replica leads by a Lease. A standby keeps its caches warm and drops every key; when it wins, it lists pods first and
-then jobs anew, so that no launch is decided from a past in which the launch hadn't happened, and looks at everything once.
+One replica leads by a Lease. A standby keeps its caches warm and drops every key; when it wins, it lists pods first
+and then jobs anew, so that no launch is decided from a past in which the launch hadn't happened, and looks at
+everything once.
 """
 
 from __future__ import annotations

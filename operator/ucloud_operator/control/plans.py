@@ -1,8 +1,8 @@
 """A component's next instants: who has to be armed, stopped or published when.
 
-Runs whenever a wallet or a job of the component changed, and when the first of those instants has come. It only computes
-and enqueues: jobs that are due go to the urgent lane, where `lifecycle.decide` finds the same end of credits in the plan
-that is left in `Plans.latest`.
+Runs whenever a wallet or a job of the component changed, and when the first of those instants has come. It only
+computes and enqueues: jobs that are due go to the urgent lane, where `lifecycle.decide` finds the same end of credits
+in the plan that is left in `Plans.latest`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ucloud_operator import metrics
 from ucloud_operator.control.queue import Key
 from ucloud_operator.control.world import JOB, PLAN, WALLET
-from ucloud_operator.lifecycle.decide import act_ms
+from ucloud_operator.lifecycle.timing import act_ms
 from ucloud_operator.settings import FOREVER_MS
 
 if TYPE_CHECKING:

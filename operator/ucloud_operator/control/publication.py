@@ -1,11 +1,11 @@
 """What a wallet's status says next, and when it has to say so.
 
-The status is two things: the numbers that people read, and the checkpoint that the books go on from. A spec takes effect by
-being written here: first the component is worked out as of now under what applied before, then the new allocations are
-put in its place, and only when the API server has accepted that status is anything decided from it.
+The status is two things: the numbers that people read, and the checkpoint that the books go on from. A spec takes
+effect by being written here: first the component is worked out as of now under what applied before, then the new
+allocations are put in its place, and only when the API server has accepted that status is anything decided from it.
 
-Writes are the budget, so a difference is published as late as its reader can bear: a change of the spec, of the lock, of an
-allocation's phase and settled jobs at once, a rate or a forecast after some seconds, mere usage once a minute.
+Writes are the budget, so a difference is published as late as its reader can bear: a change of the spec, of the lock,
+of an allocation's phase and settled jobs at once, a rate or a forecast after some seconds, mere usage once a minute.
 """
 
 from __future__ import annotations
@@ -41,20 +41,17 @@ class Publication:
     due_ms: int
 
 
-def publish(
-    wallet: Wallet,
-    plan: Plan,
-    *,
-    settled: Sequence[UCloudJob],
-    forgotten: frozenset[str],
-    departing: Sequence[DepartedWallet],
-    settings: Settings,
-) -> Publication:
-    """Work out the wallet's next status.
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """Usage that changes its place without changing its amount."""
 
-    `settled` are deleted jobs whose usage has to move into the wallet, `forgotten` the uids of those that are gone since,
-    `departing` the wallets below that are being deleted and have stopped spending.
-    """
+    settled: tuple[UCloudJob, ...] = ()  # deleted jobs whose usage the wallet takes over
+    forgotten: frozenset[str] = frozenset()  # uids of settled jobs that are gone since
+    departing: tuple[DepartedWallet, ...] = ()  # wallets below that are being deleted and have stopped spending
+
+
+def publish(wallet: Wallet, plan: Plan, moves: Moves, settings: Settings) -> Publication:
+    """Work out the wallet's next status."""
     old = wallet.status
     edited = old.metered_at is None or old.observed_generation != wallet.metadata.generation
     state, numbers = _applied(wallet, plan) if edited else (plan.state, plan.numbers[wallet.key])
@@ -73,14 +70,14 @@ def publish(
         metered_at=max(plan.at_ms, old.metered_at or 0),
         observed_generation=wallet.metadata.generation,
         opening_usage=wallet.spec.opening_usage if edited else old.opening_usage,
-        settled_usage=saturate(old.settled_usage + sum(job.status.usage for job in settled)),
-        settling=tuple(sorted({*old.settling, *(job.metadata.uid for job in settled)} - forgotten)),
+        settled_usage=saturate(old.settled_usage + sum(job.status.usage for job in moves.settled)),
+        settling=tuple(sorted({*old.settling, *(job.metadata.uid for job in moves.settled)} - moves.forgotten)),
         excess=saturate(numbers.excess),
-        departed=(*old.departed, *departing),
+        departed=(*old.departed, *moves.departing),
         groups=tuple(_group(edge, wallet) for edge in account.edges),
         conditions=conditions(wallet, account, numbers, plan),
     )
-    hurried = edited or bool(settled) or bool(departing)
+    hurried = edited or bool(moves.settled or moves.departing)
     return Publication(status, _due_ms(old, status, hurried=hurried, settings=settings))
 
 
@@ -164,7 +161,7 @@ def _edges(wallet: Wallet, account: Account, now_ms: int) -> tuple[Edge, ...]:
 
 
 def _merge(old: Allocation | None, new: Allocation, now_ms: int) -> Allocation:
-    """Take the new numbers and keep the past: what is retired stays so, and what was over when first seen is worth nothing."""
+    """Take the new numbers and keep the past: what is retired stays so, what is seen too late is worth nothing."""
     if old is None:
         return replace(new, phase=Phase.RETIRED) if new.end_ms <= now_ms else new
     if old.phase is Phase.RETIRED:

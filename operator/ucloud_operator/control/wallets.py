@@ -1,7 +1,8 @@
 """The life of a wallet: its finalizer, its published state, and its end.
 
-A wallet that is deleted gives no credits from the moment that this is seen; its jobs stop. It stays until they have stopped,
-nothing below it uses it, and what it had used of its parent's credits stands in the parent's status. Then its finalizer goes.
+A wallet that is deleted gives no credits from the moment that this is seen; its jobs stop. It stays until they have
+stopped, nothing below it uses it, and what it had used of its parent's credits stands in the parent's status. Then
+its finalizer goes.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ucloud_operator.api.wallet import DepartedWallet
-from ucloud_operator.control.commands import merge_body
-from ucloud_operator.control.publication import publish
+from ucloud_operator.control.calls import merge_body
+from ucloud_operator.control.publication import Moves, publish
 from ucloud_operator.control.queue import Key
 from ucloud_operator.control.world import JOB, WALLET
 from ucloud_operator.kube.errors import Conflict, NotFound
@@ -21,11 +22,11 @@ from ucloud_operator.lifecycle.decide import JOB_FINALIZER
 from ucloud_operator.settings import FOREVER_MS
 
 if TYPE_CHECKING:
-    from ucloud_operator.control.parts import Parts
     from collections.abc import Iterator
 
     from ucloud_operator.api import UCloudJob, Wallet
     from ucloud_operator.control.books import Plan
+    from ucloud_operator.control.parts import Parts
     from ucloud_operator.control.publication import Publication
 
 logger = logging.getLogger(__name__)
@@ -74,14 +75,8 @@ class Wallets:
     def _publication(self, wallet: Wallet, plan: Plan) -> Publication:
         settled = tuple(self._leaving(wallet))
         gone = frozenset(uid for uid in wallet.status.settling if self._world.jobs.find(uid) is None)
-        return publish(
-            wallet,
-            plan,
-            settled=settled,
-            forgotten=gone,
-            departing=tuple(self._departing(wallet, plan)),
-            settings=self._settings,
-        )
+        moves = Moves(settled, gone, tuple(self._departing(wallet, plan)))
+        return publish(wallet, plan, moves, self._settings)
 
     async def _write(self, wallet: Wallet, publication: Publication) -> None:
         try:

@@ -1,8 +1,8 @@
 """What we know of the cluster: a store per kind, and the few look-ups that decisions need.
 
-Objects come from Kopf's watches, from our own watch of pods, from full lists and from the answers to our own writes, in any
-order; the stores keep the newest of each. Whoever changes a store is told of nothing; `on_change` of the World is called
-with the work that the change makes necessary: always a key, never the contents.
+Objects come from Kopf's watches, from our own watch of pods, from full lists and from the answers to our own writes,
+in any order; the stores keep the newest of each. Whoever changes a store is told of nothing; `on_change` of the World
+is called with the work that the change makes necessary: always a key, never the contents.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from ucloud_operator.api import Application, ComputeProduct, UCloudJob, Wallet
 from ucloud_operator.control.queue import Key
 from ucloud_operator.kube.store import Change, ChangeKind, Store
 from ucloud_operator.lifecycle.kubelet import Pod
+from ucloud_operator.lifecycle.pods import WALLET as WALLET_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -121,12 +122,14 @@ class World:
         )
         return tuple(sorted(paying, key=lambda w: (w.metadata.creation_timestamp, w.metadata.name)))
 
-    def wallet_for(self, job: UCloudJob) -> Wallet | None:
-        """Return the wallet that pays for the job: the one it runs on, else the one its namespace has."""
-        if job.status.wallet is not None:
-            return self.wallets.get(job.metadata.namespace or "", job.status.wallet.name)
-        product = job.spec.product
-        paying = self.wallets_paying(job.metadata.namespace or "", product.category, product.provider)
+    def wallet_for(self, job: UCloudJob, pods: tuple[Pod, ...] = ()) -> Wallet | None:
+        """Return the wallet that pays for the job: the one it was launched on, else the one its namespace has."""
+        namespace, product = job.metadata.namespace or "", job.spec.product
+        named = job.status.wallet.name if job.status.wallet is not None else None
+        pinned = named or next((name for pod in pods if (name := pod.metadata.annotations.get(WALLET_NAME))), None)
+        if pinned is not None:
+            return self.wallets.get(namespace, pinned)
+        paying = self.wallets_paying(namespace, product.category, product.provider)
         return paying[0] if paying else None
 
     def wait(self, job_key: str) -> None:

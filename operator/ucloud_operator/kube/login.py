@@ -60,7 +60,7 @@ def login() -> Credentials:
     """Take KUBECONFIG if it is set, else the service account if we run in a pod, else the user's own kubeconfig."""
     if not os.environ.get("KUBECONFIG") and os.environ.get("KUBERNETES_SERVICE_HOST"):
         return from_service_account(SERVICE_ACCOUNT)
-    return from_kubeconfig()
+    return from_kubeconfig(os.environ.get("KUBECONFIG") or None)
 
 
 def from_service_account(folder: Path) -> Credentials:
@@ -80,8 +80,8 @@ def from_service_account(folder: Path) -> Credentials:
     )
 
 
-def from_kubeconfig() -> Credentials:
-    """Read the current context of the user's kubeconfig, running its exec plugin if it names one."""
+def from_kubeconfig(path: str | None = None) -> Credentials:
+    """Read a kubeconfig's current context, by default the user's own; run its exec plugin if it names one."""
     # Not in a pod, where it is not needed, for what it costs:
     import kubernetes.client  # noqa: PLC0415
     import kubernetes.config  # noqa: PLC0415
@@ -89,8 +89,7 @@ def from_kubeconfig() -> Credentials:
     config = kubernetes.client.Configuration()
     try:
         kubernetes.config.load_kube_config(  # type: ignore[no-untyped-call]
-            # That package has read KUBECONFIG when it was imported; it may have been set since.
-            config_file=os.environ.get("KUBECONFIG") or None,
+            config_file=path,
             client_configuration=config,
             persist_config=False,
         )

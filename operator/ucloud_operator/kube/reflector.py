@@ -9,7 +9,7 @@ alone does not say so either: an object that is gone is merely absent. Hence eve
 what it lacks is reported as deleted, marked `vanished`. Lists run beside the watch and beside our own writes; the store
 compares versions, so it does not matter which of them brings a change first.
 
-Failures are never final: the reflector tries again, at the latest after half a minute. How long it has been blind is
+Failures are never final: the reflector tries again, at the latest after ten seconds. How long it has been blind is
 `last_contact_ms`, for whoever decides to restart the process. A watch that hangs without breaking (a lost peer sends
 nothing at all) is noticed because bookmarks stop coming.
 """
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 FIRST_PAUSE_SECONDS = 0.2
-LONGEST_PAUSE_SECONDS = 30
+LONGEST_PAUSE_SECONDS = 10
+"""Short enough to be back soon after an API server is, long enough that nobody notices our knocking."""
 SHORTEST_WATCH_SECONDS = 5
 """A watch that ends sooner and brought nothing counts as a failure, or we would knock without a pause."""
 FAILURES_BEFORE_RELIST = 3
@@ -138,22 +139,24 @@ class Reflector(Generic[T]):
     async def _take_pages(self) -> tuple[int, set[str]]:
         present: set[str] = set()
         version = 0
+        position = self._position  # as of now: a watch beside us may pass the list's moment before its answer is here
         async for page in self._client.pages(
             self.resource, namespace=self._namespace, label_selector=self._label_selector
         ):
             self._heard()
             if not version:
                 version = int(page.resource_version)
-                self._mind_history(version)
+                self._mind_history(position, version)
             await self._take_page(page, present)
         return version, present
 
-    def _mind_history(self, version: int) -> None:
-        if version < self._position:
+    def _mind_history(self, position: int, version: int) -> None:
+        """A list is never older than an event that came before it was asked for, unless time itself was turned back."""
+        if version < position:
             log.error(
                 "%s: the API server's history ended at %s and is now at %s, as after a restored backup; it is believed",
                 self.resource,
-                self._position,
+                position,
                 version,
             )
             self.store.rewind()

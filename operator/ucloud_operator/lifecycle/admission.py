@@ -11,10 +11,9 @@ is looked at, because it refuses whatever else may still arrive. What isn't know
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from json import dumps
 from typing import Final, TypeAlias
 
-from ucloud_operator.api import Application, ComputeProduct, JobState, UCloudJob, UCloudJobSpec, Wallet
+from ucloud_operator.api import Application, ComputeProduct, JobState, UCloudJob, Wallet
 from ucloud_operator.lifecycle import sentences
 from ucloud_operator.lifecycle.sentences import Reason
 
@@ -40,8 +39,6 @@ class AdmissionView:
     """Since the job's creation."""
     reference_wait_ms: int
     """How long something that doesn't exist is waited for."""
-    duplicates: int = 0
-    """How many jobs of the namespace that have not ended do the same work, by `work_of`."""
 
     @property
     def is_free(self) -> bool:
@@ -127,13 +124,6 @@ def wallet_is_usable(view: AdmissionView) -> Objection | None:
 _BLOCKED: Final = frozenset({Reason.WalletDeleted, Reason.ParentNotFound})
 
 
-def job_is_no_duplicate(view: AdmissionView) -> Objection | None:
-    """The same work isn't done twice by mistake."""
-    if view.job.spec.allow_duplicate_job or not view.duplicates:
-        return None
-    return Objection(Reason.DuplicateJob, sentences.DUPLICATE, JobState.FAILURE)
-
-
 def credits_last(view: AdmissionView) -> Objection | None:
     """The credits last long enough for a start to make sense."""
     if view.is_free or view.runway_ms is None or view.runway_ms >= view.minimum_run_ms:
@@ -149,7 +139,6 @@ CHAIN: Final[tuple[Policy, ...]] = (
     application_exists,
     wallet_exists,
     wallet_is_usable,
-    job_is_no_duplicate,
     credits_last,
 )
 
@@ -157,16 +146,6 @@ CHAIN: Final[tuple[Policy, ...]] = (
 def admit(view: AdmissionView) -> Objection | None:
     """Return the first refusal to start the job now, or None if it may start."""
     return next((refusal for policy in CHAIN if (refusal := policy(view)) is not None), None)
-
-
-def work_of(spec: UCloudJobSpec) -> str:
-    """Return what a job does, as text: jobs of one namespace that do the same are duplicates of each other."""
-    work = spec.model_dump(
-        mode="json",
-        include={"application", "product", "replicas", "parameters", "resources", "opened_file"},
-        exclude_none=True,
-    )
-    return dumps(work, sort_keys=True, separators=(",", ":"))
 
 
 def _missing(view: AdmissionView, reason: Reason, what: str, instead: str) -> Objection:

@@ -1,170 +1,44 @@
 """What to do about a job now: a pure function of everything that is known about it.
 
-`decide` goes through `RULES` from the top; the first one that has something to say decides, and what it says is a list of
-commands, in their order, and the instant at which to look again. Whoever carries the commands out comes back with what
-the API server answered, until nothing is left to do. So a rule never has to remember what it did: it sees it.
+`decide` goes through `RULES` from the top; the first one that has something to say decides, and what it says is a list
+of commands, in their order, and the instant at which to look again. Whoever carries the commands out comes back with
+what the API server answered, until nothing is left to do. So a rule never has to remember what it did: it sees it.
 
-The order of the commands is the order in which a crash may cut them off, so it is part of the rules: a pod's end is in the
-job's status before its finalizer goes; a stop is written on the pods before they are deleted; a job's usage is in its
-wallet before the job goes.
+The order of the commands is the order in which a crash may cut them off, so it is part of the rules: a pod's end is in
+the job's status before its finalizer goes; a stop is written on the pods before they are deleted; a job's usage is in
+its wallet before the job goes.
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Final, TypeAlias
 
-from ucloud_operator.api import JobState, JobUpdate, UCloudJob, UCloudJobStatus, Wallet
-from ucloud_operator.api.common import Condition
-from ucloud_operator.api.job import JobRate, JobRun, JobWallet
+from ucloud_operator.api import JobState, JobUpdate
 from ucloud_operator.lifecycle import sentences
 from ucloud_operator.lifecycle.admission import Objection
-from ucloud_operator.lifecycle.endings import Intent
+from ucloud_operator.lifecycle.commands import (
+    Adopt,
+    Arm,
+    Command,
+    Decision,
+    DeletePods,
+    Launch,
+    ReleaseJob,
+    ReleasePods,
+    Settle,
+    WriteStatus,
+)
 from ucloud_operator.lifecycle.facts import expires_ms, open_run, planned_end, run_number
-from ucloud_operator.lifecycle.kubelet import Pod
-from ucloud_operator.lifecycle.observe import Ended, Missing, Observation, Running, Waiting, observe, observe_pod
+from ucloud_operator.lifecycle.kubelet import Pod  # noqa: TC001  # annotations are read at run time here, as beside
+from ucloud_operator.lifecycle.observe import Ended, Missing, Running, Waiting, observe_pod
 from ucloud_operator.lifecycle.sentences import Reason
-from ucloud_operator.lifecycle.states import append_update, step
-from ucloud_operator.lifecycle.stops import Outcome, Stop, first_stop, outcome_of
-from ucloud_operator.settings import FOREVER_MS, Settings
+from ucloud_operator.lifecycle.states import append_update
+from ucloud_operator.lifecycle.statuses import ended, queued, resumed, running
+from ucloud_operator.lifecycle.stops import BY_TIME, Outcome, outcome_of
+from ucloud_operator.lifecycle.timing import grace_seconds_of, lead_ms, next_look_ms
+from ucloud_operator.lifecycle.view import View
+from ucloud_operator.settings import FOREVER_MS
 
 JOB_FINALIZER: Final = "ucloud.dk/settled"
-SHORTEST_GRACE_SECONDS: Final = 1
-MINUTE_MS: Final = 60_000
-
-
-# What can be commanded
-
-
-@dataclass(frozen=True, slots=True)
-class Adopt:
-    """Put our finalizer on the job, where no admission policy has done so."""
-
-
-@dataclass(frozen=True, slots=True)
-class Launch:
-    """Create the pods of these ranks of the run, and the Service by which several replicas find each other."""
-
-    run: int
-    ranks: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Arm:
-    """Write the stop on these pods, and tell their kubelet the instant from which on it stops them by itself."""
-
-    pods: tuple[Pod, ...]
-    stop: Stop
-    deadline_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class DeletePods:
-    """Delete these pods with that much grace."""
-
-    pods: tuple[Pod, ...]
-    grace_seconds: int
-    stop: Stop | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ReleasePods:
-    """Take our finalizer off these pods."""
-
-    pods: tuple[Pod, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class WriteStatus:
-    """Write the job's status."""
-
-    status: UCloudJobStatus
-
-
-@dataclass(frozen=True, slots=True)
-class Settle:
-    """Have the wallet take the job's usage over."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReleaseJob:
-    """Take our finalizer off the job."""
-
-
-Command: TypeAlias = Adopt | Launch | Arm | DeletePods | ReleasePods | WriteStatus | Settle | ReleaseJob
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What to do, in this order, and when to look again if nothing changes (unix ms)."""
-
-    commands: tuple[Command, ...] = ()
-    wake_ms: int = FOREVER_MS
-
-
-# What is known
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """Everything a decision about a job is made from."""
-
-    job: UCloudJob
-    pods: tuple[Pod, ...]
-    wallet: Wallet | None
-    now_ms: int
-    settings: Settings
-    credits: Stop | None = None  # when and why its credits end, by the latest plan
-    settled: bool = False  # the wallet has taken its usage over
-    namespace_terminating: bool = False
-    rejected: str = ""  # what the API server said when it refused the job's pods for good
-    admit: Callable[[], Objection | None] = field(default=lambda: None)  # asked only when it is to be launched
-    final_usage: Callable[[int], int] = field(default=lambda _: 0)  # by the end of its run (unix ms)
-
-    @property
-    def run_pods(self) -> tuple[Pod, ...]:
-        """The pods of the run that goes on or comes next."""
-        number = run_number(self.job.status)
-        return tuple(pod for pod in self.pods if pod.run == number)
-
-    @property
-    def intent(self) -> Intent:
-        """What was decided about the job besides what stands on its pods."""
-        return Intent(
-            stop=self.wish,
-            suspends=self.wallet is not None and self.wallet.spec.on_exhaustion == "Suspend",
-            namespace_terminating=self.namespace_terminating,
-        )
-
-    @property
-    def wish(self) -> Stop | None:
-        """The user's own decision to end or suspend it."""
-        spec, deleted_ms = self.job.spec, self.job.metadata.deletion_timestamp
-        told = [pod.told_to_stop_ms for pod in self.run_pods if pod.told_to_stop_ms is not None]
-        at_ms = min((self.now_ms, *told))
-        if spec.terminate or deleted_ms is not None:
-            return Stop(Reason.Cancelled, at_ms)
-        return Stop(Reason.Suspended, at_ms) if spec.suspend else None
-
-    @property
-    def observation(self) -> Observation:
-        """How the run fares."""
-        return observe(self.run_pods, self.job.spec.replicas, self.now_ms, self.intent)
-
-    @property
-    def stop(self) -> Stop | None:
-        """The decision that ends the run, or will."""
-        run = open_run(self.job.status)
-        written = first_stop(pod.stop for pod in self.run_pods)
-        if run is None or written is not None:
-            return first_stop((written, self.wish))
-        expires = expires_ms(self.job, run.started_at)
-        expiry = Stop(Reason.Expired, expires) if expires < FOREVER_MS else None
-        return first_stop((self.wish, expiry, self.credits))
-
-
-# The rules
 
 
 def adopt(view: View) -> Decision | None:
@@ -188,7 +62,7 @@ def clean_up(view: View) -> Decision | None:
     unwanted = tuple(pod for pod in alive if not pod.is_being_deleted)
     commands: list[Command] = []
     if unwanted:
-        commands.append(DeletePods(unwanted, _grace_seconds(job, FOREVER_MS, view.now_ms)))
+        commands.append(DeletePods(unwanted, grace_seconds_of(job, FOREVER_MS, view.now_ms)))
     if held:
         commands.append(ReleasePods(held))
     if commands:
@@ -245,12 +119,14 @@ def end(view: View) -> Decision | None:
 def give_up(view: View) -> Decision | None:
     """An image or a configuration that doesn't work for a minute won't work."""
     observation = view.observation
-    if not isinstance(observation, Waiting) or observation.failure is None:
-        return None
-    due_ms = observation.since_ms + 1000 * view.settings.start_failure_seconds
-    if view.now_ms < due_ms:
+    if not isinstance(observation, Waiting) or observation.failure is None or view.now_ms < _give_up_ms(view):
         return None
     return Decision((WriteStatus(ended(view, view.now_ms, observation.failure)),))
+
+
+def _give_up_ms(view: View) -> int:
+    since_ms = view.failing_since_ms if view.failing_since_ms is not None else view.now_ms
+    return since_ms + 1000 * view.settings.start_failure_seconds
 
 
 def stop(view: View) -> Decision | None:
@@ -258,44 +134,52 @@ def stop(view: View) -> Decision | None:
     decided, pods = view.stop, tuple(pod for pod in view.run_pods if not pod.is_being_deleted)
     if decided is None or not pods:
         return None
-    due_ms = decided.at_ms - _lead_ms(view.job, decided)
-    if decided is view.wish or decided.reason in {Reason.Cancelled, Reason.Suspended}:
-        return Decision((DeletePods(pods, _grace_seconds(view.job, FOREVER_MS, view.now_ms)),))
+    due_ms = decided.at_ms - lead_ms(view.job, decided)
+    if view.now_ms < due_ms - 1000 * view.settings.arm_seconds:
+        return None
     unarmed = tuple(pod for pod in pods if pod.stop is None or pod.stop.at_ms > decided.at_ms)
-    arm_ms = due_ms - 1000 * view.settings.arm_seconds
-    if view.now_ms < arm_ms:
-        return None
-    commands: list[Command] = [Arm(unarmed, decided, due_ms)] if unarmed else []
-    if view.now_ms >= due_ms:
-        commands.append(DeletePods(pods, _grace_seconds(view.job, decided.at_ms, view.now_ms), decided))
-    return Decision(tuple(commands), FOREVER_MS if view.now_ms >= due_ms else due_ms) if commands else None
+    commands: list[Command] = []
+    if unarmed and decided.reason is not Reason.Cancelled:  # which can't be taken back, and stands in the job
+        commands.append(Arm(unarmed, decided, due_ms if decided.reason in BY_TIME else FOREVER_MS))
+    if view.now_ms < due_ms:
+        return Decision(tuple(commands), due_ms) if commands else None
+    left_until_ms = decided.at_ms if decided.reason in BY_TIME else FOREVER_MS
+    commands.append(DeletePods(pods, grace_seconds_of(view.job, left_until_ms, view.now_ms), decided))
+    return Decision(tuple(commands))
 
 
-def extend(view: View) -> Decision | None:
-    """A time allocation that grew moves the end, and the job says so."""
-    job, run = view.job, open_run(view.job.status)
-    if run is None or job.status.observed_generation == job.metadata.generation:
+def note_edit(view: View) -> Decision | None:
+    """Whatever was edited is noted; a time allocation that grew moves the end, and the job says so."""
+    job, status = view.job, view.job.status
+    untouched = status.observed_generation == job.metadata.generation
+    if status.state is None or untouched or view.wish is not None:
         return None
-    expires = expires_ms(job, run.started_at)
     changes: dict[str, object] = {"observed_generation": job.metadata.generation}
-    if expires < FOREVER_MS and expires != job.status.expires_at and job.spec.time_allocation is not None:
+    run = open_run(status)
+    expires = expires_ms(job, run.started_at) if run is not None else FOREVER_MS
+    if expires not in {FOREVER_MS, status.expires_at} and job.spec.time_allocation is not None:
         update = JobUpdate(timestamp=view.now_ms, new_time_allocation=job.spec.time_allocation.duration_ms)
-        changes |= {"expires_at": expires, "updates": append_update(job.status.updates, update)}
-    return Decision((WriteStatus(job.status.model_copy(update=changes)),))
+        changes |= {"expires_at": expires, "updates": append_update(status.updates, update)}
+    return Decision((WriteStatus(status.model_copy(update=changes)),))
 
 
 def queue(view: View) -> Decision | None:
-    """Pods that are there and don't run yet: say so after a while, and look again when patience ends."""
-    observation, job = view.observation, view.job
+    """Pods that are there and don't run yet: say so after a while, and why, and look again when patience ends."""
+    observation, status = view.observation, view.job.status
     if not isinstance(observation, Waiting):
         return None
-    notice_ms = job.metadata.creation_timestamp + 1000 * view.settings.queue_notice_seconds
-    if job.status.state is None and view.now_ms >= notice_ms:
-        return Decision((WriteStatus(queued(view)),))
-    wakes = [notice_ms] if job.status.state is None else []
+    reason = observation.reason if observation.reason is Reason.Unschedulable else Reason.Queued
+    if view.now_ms >= _notice_ms(view) and (status.state is None or status.reason != reason):
+        return Decision((WriteStatus(queued(view, reason, observation.sentence)),))
+    wakes = [_notice_ms(view)] if view.now_ms < _notice_ms(view) else []
     if observation.failure is not None:
-        wakes.append(observation.since_ms + 1000 * view.settings.start_failure_seconds)
+        wakes.append(_give_up_ms(view))
     return Decision((), min(wakes, default=FOREVER_MS))
+
+
+def _notice_ms(view: View) -> int:
+    """Return when waiting has lasted long enough to be written down."""
+    return view.job.metadata.creation_timestamp + 1000 * view.settings.queue_notice_seconds
 
 
 def rest(view: View) -> Decision | None:
@@ -321,26 +205,31 @@ def start(view: View) -> Decision | None:
         outcome = Outcome(JobState.FAILURE, Reason.PodRejected, sentences.pod_rejected(view.rejected))
         return Decision((WriteStatus(ended(view, view.now_ms, outcome)),))
     objection = view.admit() if len(observation.ranks) == job.spec.replicas else None
-    if objection is not None and objection.state is not None:
-        if objection.state is job.status.state is JobState.SUSPENDED:
-            return Decision()
-        outcome = Outcome(objection.state, objection.reason, objection.message)
-        return Decision((WriteStatus(ended(view, view.now_ms, outcome)),))
     if objection is not None:
-        notice_ms = job.metadata.creation_timestamp + 1000 * view.settings.queue_notice_seconds
-        if job.status.state is None and view.now_ms >= notice_ms:
-            return Decision((WriteStatus(queued(view, objection.message)),))
-        again_ms = view.now_ms + objection.again_in_ms if objection.again_in_ms is not None else FOREVER_MS
-        return Decision((), min(again_ms, notice_ms if job.status.state is None else FOREVER_MS))
+        return _not_admitted(view, objection)
     launch = Launch(run_number(job.status), observation.ranks)
     if job.status.state is JobState.SUSPENDED:
         return Decision((WriteStatus(resumed(view)), launch))
     return Decision((launch,))
 
 
+def _not_admitted(view: View, objection: Objection) -> Decision:
+    """What can still come is waited for, and said after a while; a refusal ends the job, or leaves it suspended."""
+    status = view.job.status
+    if objection.state is None:
+        if status.state is None and view.now_ms >= _notice_ms(view):
+            return Decision((WriteStatus(queued(view, Reason.Queued, objection.message)),))
+        again_ms = FOREVER_MS if objection.again_in_ms is None else view.now_ms + objection.again_in_ms
+        return Decision((), min(again_ms, _notice_ms(view)) if status.state is None else again_ms)
+    if objection.state is status.state is JobState.SUSPENDED:
+        return Decision()
+    outcome = Outcome(objection.state, objection.reason, objection.message)
+    return Decision((WriteStatus(ended(view, view.now_ms, outcome)),))
+
+
 Rule: TypeAlias = Callable[[View], Decision | None]
 
-RULES: Final[tuple[Rule, ...]] = (adopt, clean_up, begin, end, give_up, stop, extend, queue, rest, start)
+RULES: Final[tuple[Rule, ...]] = (adopt, note_edit, clean_up, begin, end, give_up, stop, queue, rest, start)
 
 
 def decide(view: View) -> Decision:
@@ -349,155 +238,4 @@ def decide(view: View) -> Decision:
         decision = rule(view)
         if decision is not None:
             return decision
-    return Decision((), _next_look_ms(view))
-
-
-def _next_look_ms(view: View) -> int:
-    """Return when a stop that isn't due yet has to be armed, or carried out if it is armed."""
-    decided = view.stop
-    if decided is None or decided is view.wish:
-        return FOREVER_MS
-    return _act_ms(view.job, view.run_pods, decided, view.settings)
-
-
-def act_ms(job: UCloudJob, pods: Sequence[Pod], end_ms: int, settings: Settings) -> int:
-    """Return when something has to be done about credits that end then (unix ms)."""
-    number = run_number(job.status)
-    return _act_ms(job, [pod for pod in pods if pod.run == number], Stop(Reason.OutOfCredits, end_ms), settings)
-
-
-def _act_ms(job: UCloudJob, pods: Sequence[Pod], decided: Stop, settings: Settings) -> int:
-    if not pods or all(pod.is_being_deleted for pod in pods):
-        return FOREVER_MS
-    due_ms = decided.at_ms - _lead_ms(job, decided)
-    armed = all(pod.stop is not None and pod.stop.at_ms <= decided.at_ms for pod in pods)
-    return due_ms if armed else due_ms - 1000 * settings.arm_seconds
-
-
-def _lead_ms(job: UCloudJob, decided: Stop) -> int:
-    """Return how long before its instant a stop is carried out: whoever asked for time to save work gets it before."""
-    grace_seconds = job.spec.termination_grace_period_seconds
-    unhurried = decided.reason in {Reason.OutOfCredits, Reason.Expired} and grace_seconds > SHORTEST_GRACE_SECONDS
-    return 1000 * grace_seconds if unhurried else 0
-
-
-def _grace_seconds(job: UCloudJob, end_ms: int, now_ms: int) -> int:
-    """Return the grace to ask for: the job's own, but no more than is left, as one that has begun can't be shortened."""
-    left_seconds = -(-max(0, end_ms - now_ms) // 1000)
-    return max(SHORTEST_GRACE_SECONDS, min(job.spec.termination_grace_period_seconds, left_seconds))
-
-
-# What the status says next
-
-
-def queued(view: View, message: str = "") -> UCloudJobStatus:
-    """The job waits."""
-    status = view.job.status
-    if status.state is not None:
-        return status
-    update = JobUpdate(
-        state=step(None, Reason.Queued, JobState.IN_QUEUE),
-        status=sentences.QUEUED,
-        timestamp=view.job.metadata.creation_timestamp,
-    )
-    return status.model_copy(
-        update={
-            "state": JobState.IN_QUEUE,
-            "updates": append_update(status.updates, update),
-            "reason": Reason.Queued.value,
-            "message": message or sentences.QUEUED,
-            "observed_generation": view.job.metadata.generation,
-            "conditions": _conditions(view, JobState.IN_QUEUE, Reason.Queued, message or sentences.QUEUED),
-        }
-    )
-
-
-def running(view: View, started_ms: int, rate: JobRate, wallet: Wallet) -> UCloudJobStatus:
-    """All replicas run."""
-    job, status = view.job, queued(view)
-    assert status.state is not None
-    run = JobRun(
-        number=run_number(status),
-        started_at=started_ms,
-        price=rate.price,
-        replicas=rate.replicas,
-        period_ms=rate.period_ms,
-    )
-    update = JobUpdate(
-        state=step(status.state, Reason.Started, JobState.RUNNING), status=sentences.RUNNING, timestamp=started_ms
-    )
-    expires = expires_ms(job, started_ms)
-    return status.model_copy(
-        update={
-            "state": JobState.RUNNING,
-            "updates": append_update(status.updates, update),
-            "started_at": status.started_at or started_ms,
-            "expires_at": expires if expires < FOREVER_MS else None,
-            "rate": rate,
-            "rate_per_minute": rate.price * rate.replicas * MINUTE_MS // rate.period_ms,
-            "runs": (*status.runs, run),
-            "wallet": JobWallet(name=wallet.metadata.name, uid=wallet.metadata.uid),
-            "reason": Reason.Started.value,
-            "message": sentences.RUNNING,
-            "observed_generation": job.metadata.generation,
-            "conditions": _conditions(view, JobState.RUNNING, Reason.Started, sentences.RUNNING),
-        }
-    )
-
-
-def resumed(view: View) -> UCloudJobStatus:
-    """A suspended job is back in the queue."""
-    status = view.job.status
-    state = step(status.state, Reason.Resumed, JobState.IN_QUEUE)
-    update = JobUpdate(state=state, status=sentences.RESUMED, timestamp=view.now_ms)
-    return status.model_copy(
-        update={
-            "state": state,
-            "updates": append_update(status.updates, update),
-            "reason": Reason.Resumed.value,
-            "message": sentences.RESUMED,
-            "observed_generation": view.job.metadata.generation,
-            "conditions": _conditions(view, state, Reason.Resumed, sentences.RESUMED),
-        }
-    )
-
-
-def ended(view: View, ended_ms: int, outcome: Outcome) -> UCloudJobStatus:
-    """The run has ended, and the job with it, or until it is resumed."""
-    status = queued(view)
-    run, runs, usage = open_run(status), status.runs, status.usage
-    if run is not None:
-        ended_ms = max(run.started_at, ended_ms)
-        runs = (*runs[:-1], run.model_copy(update={"ended_at": ended_ms}))
-        usage = view.final_usage(ended_ms)
-        assert usage >= status.usage, "usage never goes down"
-    state = step(status.state, outcome.reason, outcome.state)
-    update = JobUpdate(state=state, status=outcome.sentence, timestamp=ended_ms)
-    return status.model_copy(
-        update={
-            "state": state,
-            "updates": append_update(status.updates, update),
-            "expires_at": None if state is JobState.SUSPENDED else status.expires_at,
-            "usage": usage,
-            "rate_per_minute": 0,
-            "runs": runs,
-            "reason": outcome.reason.value,
-            "message": outcome.sentence,
-            "observed_generation": view.job.metadata.generation,
-            "conditions": _conditions(view, state, outcome.reason, outcome.sentence),
-        }
-    )
-
-
-def _conditions(view: View, state: JobState, reason: Reason, message: str) -> tuple[Condition, ...]:
-    """Two statements to wait for; their time is that of their last change."""
-    known = {condition.type: condition for condition in view.job.status.conditions}
-    conditions = []
-    for type_, holds in (("Running", state is JobState.RUNNING), ("Finished", state.is_final)):
-        truth = "True" if holds else "False"
-        old = known.get(type_)
-        since_ms = old.last_transition_time if old is not None and old.status == truth else view.now_ms
-        conditions.append(
-            Condition(type=type_, status=truth, reason=reason.value, message=message, last_transition_time=since_ms)
-        )
-    return tuple(conditions)
+    return Decision((), next_look_ms(view))

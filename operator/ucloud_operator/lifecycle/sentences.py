@@ -33,7 +33,6 @@ class Reason(StrEnum):
 
     # Refused.
     NotEnoughCredits = "NotEnoughCredits"  # at the start; during a run it is OutOfCredits
-    DuplicateJob = "DuplicateJob"  # an identical job runs and `allowDuplicateJob` is false
 
     # Stopped on purpose.
     Stopping = "Stopping"  # told to stop and not gone yet
@@ -71,7 +70,6 @@ EXPIRED = "Your job has expired."
 SUSPENDED = "Your job has been suspended."
 SUSPENDED_OUT_OF_CREDITS = "Your job has been suspended (No more credits)"
 RESUMED = "Your job is back in the queue!"
-DUPLICATE = "Duplicate job is already running"
 
 # How pods end. UCloud's, from its Kubernetes integration.
 COMPLETED = "Job completed successfully."

@@ -55,7 +55,8 @@ STOPPED: Final[Mapping[Reason, Outcome]] = {
 SUSPENDED_OUT_OF_CREDITS: Final = Outcome(JobState.SUSPENDED, Reason.OutOfCredits, sentences.SUSPENDED_OUT_OF_CREDITS)
 
 _ORDER: Final = {reason: position for position, reason in enumerate(STOPPED)}
-_TO_THE_INSTANT: Final = frozenset({Reason.OutOfCredits, Reason.Expired})
+BY_TIME: Final = frozenset({Reason.OutOfCredits, Reason.Expired})
+"""Stops that are foreseen, and billed to their instant."""
 
 
 def outcome_of(reason: Reason, *, suspends: bool) -> Outcome:
@@ -70,7 +71,7 @@ def first_stop(stops: Iterable[Stop | None]) -> Stop | None:
 
 def billed_end_ms(finished_ms: int, stop: Stop) -> int:
     """Return when the bill of a stopped run ends, given the stamp of its container's end."""
-    if stop.reason in _TO_THE_INSTANT and finished_ms + STAMP_MS >= stop.at_ms:
+    if stop.reason in BY_TIME and finished_ms + STAMP_MS >= stop.at_ms:
         return stop.at_ms
     return finished_ms
 

@@ -1,11 +1,10 @@
 from dataclasses import replace
 
 import pytest
-from pydantic import JsonValue
 
 from tests.unit.lifecycle.stories import application, job, product, wallet
 from ucloud_operator.api import JobState
-from ucloud_operator.lifecycle.admission import CHAIN, AdmissionView, Objection, admit, work_of
+from ucloud_operator.lifecycle.admission import CHAIN, AdmissionView, Objection, admit
 from ucloud_operator.lifecycle.sentences import Reason
 
 FINE = AdmissionView(
@@ -146,29 +145,3 @@ class TestCredits:
         objection = admit(unknown)
         assert objection is not None
         assert objection.reason is Reason.NotEnoughCredits
-
-
-class TestDuplicates:
-    def test_the_same_work_is_not_done_twice_by_mistake(self) -> None:
-        assert admit(replace(FINE, duplicates=1)) == Objection(
-            Reason.DuplicateJob, "Duplicate job is already running", JobState.FAILURE
-        )
-
-    def test_but_on_purpose(self) -> None:
-        assert admit(replace(FINE, duplicates=1, job=job(allowDuplicateJob=True))) is None
-
-    @pytest.mark.parametrize(
-        "difference", [{"replicas": 2}, {"parameters": {"n": 1}}, {"openedFile": "/x"}, {"resources": [{"path": "/y"}]}]
-    )
-    def test_other_work_is_no_duplicate(self, difference: dict[str, JsonValue]) -> None:
-        assert work_of(job(**difference).spec) != work_of(job().spec)
-
-    @pytest.mark.parametrize(
-        "difference", [{"name": "again"}, {"labels": {"a": "b"}}, {"suspend": True}, {"timeAllocation": {"hours": 1}}]
-    )
-    def test_what_is_around_the_work_makes_no_difference(self, difference: dict[str, JsonValue]) -> None:
-        assert work_of(job(**difference).spec) == work_of(job().spec)
-
-    def test_the_order_of_parameters_makes_no_difference(self) -> None:
-        one, other = job(parameters={"a": 1, "b": 2}), job(parameters={"b": 2, "a": 1})
-        assert work_of(one.spec) == work_of(other.spec)

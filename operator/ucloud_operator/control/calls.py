@@ -1,7 +1,8 @@
 """The API calls behind a decision's commands. Every answer goes into the world before the next decision is made.
 
-What makes them safe when two operators run at once, or one that is late: status writes carry the resourceVersion that was
-read, deletes the uid, pods the epoch of our lease and the number of the run in their name. Before a POST the lease is looked at.
+What makes them safe when two operators run at once, or one that is late: status writes carry the resourceVersion that
+was read, deletes the uid, pods the epoch of our lease and the number of the run in their name. Before a POST the
+lease is looked at.
 """
 
 from __future__ import annotations
@@ -16,14 +17,16 @@ from ucloud_operator.kube.resources import PODS, SERVICES, UCLOUDJOBS
 from ucloud_operator.lifecycle import pods as templates
 from ucloud_operator.lifecycle.decide import JOB_FINALIZER
 from ucloud_operator.lifecycle.kubelet import Pod
+from ucloud_operator.lifecycle.sentences import Reason
 from ucloud_operator.lifecycle.stops import format_stop
+from ucloud_operator.settings import FOREVER_MS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from ucloud_operator.api import Application, ComputeProduct, Model, UCloudJob, UCloudJobStatus, Wallet
     from ucloud_operator.control.parts import Parts
-    from ucloud_operator.lifecycle.decide import Arm, DeletePods, Launch, ReleasePods
+    from ucloud_operator.lifecycle.commands import Arm, DeletePods, Launch, ReleasePods
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +45,7 @@ def merge_body(status: Model) -> Mapping[str, object]:
     return body | dict.fromkeys(absent)
 
 
-class Commands:
+class Calls:
     """Carries commands out."""
 
     def __init__(self, parts: Parts) -> None:
@@ -111,22 +114,18 @@ class Commands:
         """Write a stop on pods, with the instant from which on their kubelet stops them without us."""
 
         async def arm_pod(pod: Pod) -> None:
-            body = {
-                "metadata": {"annotations": {templates.STOP: format_stop(command.stop)}},
-                "spec": {"activeDeadlineSeconds": seconds} if (seconds := self._deadline(pod, command)) else {},
-            }
-            answer = await self._client.patch(PODS, pod.metadata.name, body, namespace=pod.metadata.namespace)
+            body: dict[str, object] = {"metadata": {"annotations": {templates.STOP: format_stop(command.stop)}}}
+            deadline_seconds = _deadline_seconds(pod, command.deadline_ms)
+            if deadline_seconds is not None:
+                body["spec"] = {"activeDeadlineSeconds": deadline_seconds}
+            try:
+                answer = await self._client.patch(PODS, pod.metadata.name, body, namespace=pod.metadata.namespace)
+            except NotFound:
+                self._remove(pod)
+                return
             self._world.pods.apply(answer)
 
         await self._each(command.pods, arm_pod)
-
-    def _deadline(self, pod: Pod, command: Arm) -> int:
-        """Return the pod's deadline in seconds since its start; 0 where there is none to set: it can only be lowered."""
-        if pod.status.start_time is None:
-            return 0
-        seconds = max(1, -(-(command.deadline_ms - pod.status.start_time) // 1000))
-        present = pod.spec.active_deadline_seconds
-        return 0 if present is not None and present <= seconds else seconds
 
     async def delete_pods(self, command: DeletePods) -> None:
         """Delete pods, each only if it is still the one that was meant."""
@@ -143,7 +142,7 @@ class Commands:
             except (NotFound, Conflict):
                 await self._refresh_pod(pod)
                 return
-            if command.stop is not None:
+            if command.stop is not None and command.stop.reason is Reason.OutOfCredits:
                 late_ms = self._clock.now_ms() - command.stop.at_ms
                 metrics.STOP_ACKNOWLEDGED.observe(max(0, late_ms) / 1000)
             if answer is not None:
@@ -203,7 +202,7 @@ class Commands:
 
     def _measure(self, pod: Pod) -> None:
         """Record how late a pod that had to stop for lack of credits has stopped."""
-        if pod.stop is None:
+        if pod.stop is None or pod.stop.reason is not Reason.OutOfCredits:
             return
         late_seconds = max(0, self._clock.now_ms() - pod.stop.at_ms) / 1000
         metrics.STOP_LATENESS.observe(late_seconds)
@@ -248,3 +247,12 @@ class Commands:
         for result in results:
             if isinstance(result, BaseException):
                 raise result
+
+
+def _deadline_seconds(pod: Pod, deadline_ms: int) -> int | None:
+    """Return the pod's deadline in seconds since its start; None where there is none to set: it can only be lowered."""
+    if pod.status.start_time is None or deadline_ms >= FOREVER_MS:
+        return None
+    seconds = max(1, -(-(deadline_ms - pod.status.start_time) // 1000))
+    present = pod.spec.active_deadline_seconds
+    return None if present is not None and present <= seconds else seconds
