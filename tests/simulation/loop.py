@@ -1,0 +1,177 @@
+"""An event loop whose time is made of what is scheduled, and processes on it that can be killed.
+
+When nothing is ready to run, an ordinary loop waits for the first timer; this one sets its clock to that timer and goes
+on. A simulated hour takes as long as what happens in it, nothing ever races, and the same seed plays the same story
+again (with the same PYTHONHASHSEED, as sets of strings have an order of their own). Time is kept in whole microseconds
+and rounded up, so no timer ever fires a hair before its millisecond.
+
+Nothing here opens files, sockets or threads: a loop on which nothing is scheduled is stuck for ever, and says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import selectors
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Generator
+
+T = TypeVar("T")
+
+BEGINNING_MS = 1_764_000_000_250
+"""When every simulation begins: not at the start of a second, because stamps are cut off to seconds."""
+
+_MICROSECONDS = 1_000_000
+_ROUNDING = 1e-3
+"""Microseconds that a sum of floats may be too large by."""
+
+
+class StuckError(RuntimeError):
+    """Everyone waits for somebody else."""
+
+
+class _Jump(selectors.SelectSelector):
+    """Waits for nothing but moves the time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.elapsed_us = 0
+        self.turns = 0
+        self.at_turn: dict[int, Callable[[], None]] = {}
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        self.turns += 1
+        if self.at_turn and (act := self.at_turn.pop(self.turns, None)):
+            act()
+        if timeout is None:
+            raise StuckError("nothing is scheduled any more")
+        if timeout > 0:
+            self.elapsed_us += max(1, math.ceil(timeout * _MICROSECONDS - _ROUNDING))
+        return []
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """Time jumps from timer to timer."""
+
+    def __init__(self) -> None:
+        self._jump = _Jump()
+        super().__init__(self._jump)
+        self.set_task_factory(_make_task)
+
+    def time(self) -> float:
+        """Return the simulated seconds since the beginning."""
+        return self._jump.elapsed_us / _MICROSECONDS
+
+    @property
+    def elapsed_ms(self) -> int:
+        """The same in whole milliseconds."""
+        return self._jump.elapsed_us // 1000
+
+    @property
+    def turns(self) -> int:
+        """How often the loop went round: every point at which a process may be killed has a number."""
+        return self._jump.turns
+
+    def at_turn(self, turn: int, act: Callable[[], None]) -> None:
+        """Do something between two turns."""
+        self._jump.at_turn[turn] = act
+
+
+class VirtualClock:
+    """The loop's time as the operator's code takes it; `ahead_ms` is how wrong this machine's wall clock is."""
+
+    def __init__(self, ahead_ms: int = 0) -> None:
+        self.ahead_ms = ahead_ms
+
+    def now_ms(self) -> int:
+        """Return the simulated wall clock in unix milliseconds."""
+        return BEGINNING_MS + _running().elapsed_ms + self.ahead_ms
+
+    def monotonic(self) -> float:
+        """Return simulated seconds since the beginning."""
+        return _running().time()
+
+    async def sleep(self, seconds: float) -> None:
+        """Let others run for so long."""
+        await asyncio.sleep(seconds)
+
+
+def play(story: Coroutine[Any, Any, T]) -> T:
+    """Play a story in simulated time from beginning to end; what still runs then is cancelled."""
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        return runner.run(story)
+
+
+def _running() -> VirtualLoop:
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop)
+    return loop
+
+
+class Process:
+    """Tasks that live and die together, as those of one operating system process do."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.alive = True
+        self.failure: BaseException | None = None
+        self._tasks: dict[asyncio.Task[Any], None] = {}
+
+    def start(self, main: Coroutine[Any, Any, None]) -> None:
+        """Run something in it; all tasks that this starts in turn belong to it too."""
+        token = _process.set(self)
+        try:
+            asyncio.get_running_loop().create_task(main).add_done_callback(self._ended)
+        finally:
+            _process.reset(token)
+
+    def kill(self) -> None:
+        """End it as `kill -9` does: its clients answer nothing from now on, so nothing that tidies up gets anywhere."""
+        self.alive = False
+        for task in list(self._tasks):
+            task.cancel()
+
+    async def gone(self) -> None:
+        """Wait until every task of a killed process has ended."""
+        assert not self.alive
+        for _ in range(100):
+            alive = [task for task in self._tasks if not task.done()]
+            if not alive:
+                return
+            for task in alive:
+                task.cancel()
+            await asyncio.sleep(0)
+        raise AssertionError(f"{self.name} does not die: {alive}")
+
+    def adopt(self, task: asyncio.Task[Any]) -> None:
+        """Count a task as this process's own."""
+        self._tasks[task] = None
+        task.add_done_callback(self._forget)
+
+    def _forget(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.pop(task, None)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if self.alive and not task.cancelled():
+            self.failure = task.exception()
+
+
+_process: ContextVar[Process | None] = ContextVar("process", default=None)
+
+
+def _make_task(
+    loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T] | Generator[Any, None, T], /, **options: Any
+) -> asyncio.Task[T]:
+    task: asyncio.Task[T] = asyncio.Task(coroutine, loop=loop, **options)
+    process = _process.get()
+    if process is not None:
+        process.adopt(task)
+    return task
+
+
+def current_process() -> Process | None:
+    """Return the process that the running code belongs to."""
+    return _process.get()

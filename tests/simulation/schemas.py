@@ -1,0 +1,96 @@
+"""What a CRD's structural schema does to an object: prunes it, completes it, refuses it."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+from ucloud_operator.api import Application, ComputeProduct, UCloudJob, Wallet
+from ucloud_operator.api.schema import root_schema
+from ucloud_operator.kube.resources import APPLICATIONS, COMPUTEPRODUCTS, UCLOUDJOBS, WALLETS, Resource
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.simulation.objects import Json
+
+_MODELS: Final = {
+    WALLETS: Wallet,
+    UCLOUDJOBS: UCloudJob,
+    COMPUTEPRODUCTS: ComputeProduct,
+    APPLICATIONS: Application,
+}
+
+
+_TYPES: Final[dict[str, tuple[type, ...]]] = {
+    "object": (dict,),
+    "array": (list,),
+    "string": (str,),
+    "integer": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
+}
+_LEAST: Final = ("minimum", "minLength", "minItems", "minProperties")
+_MOST: Final = ("maximum", "maxLength", "maxItems", "maxProperties")
+
+
+@cache
+def schema_of(resource: Resource) -> Json:
+    """Return a custom kind's structural schema, as its CRD has it."""
+    schema: Json = root_schema(_MODELS[resource])
+    return schema
+
+
+def conformed(thing: Any, schema: Json) -> Any:
+    """Return an object without the fields that its schema doesn't know, and with its defaults."""
+    if isinstance(thing, list):
+        return [conformed(each, schema.get("items", {})) for each in thing]
+    if not isinstance(thing, dict) or schema.get("x-kubernetes-preserve-unknown-fields"):
+        return thing
+    if "additionalProperties" in schema:
+        return {name: conformed(value, schema["additionalProperties"]) for name, value in thing.items()}
+    known = schema.get("properties", {})
+    defaults = {name: node["default"] for name, node in known.items() if "default" in node and thing.get(name) is None}
+    always = {"apiVersion", "kind", "metadata"}
+    kept = {name: value for name, value in thing.items() if name in known or name in always}
+    return {
+        name: conformed(value, known.get(name, {})) if name in known else value
+        for name, value in (kept | defaults).items()
+    }
+
+
+def mistakes(value: Any, schema: Json, path: str = "") -> Iterator[str]:
+    """Say what is wrong with a value."""
+    kind = schema.get("type")
+    if kind is None:
+        return
+    if not isinstance(value, _TYPES[kind]) or (isinstance(value, bool) and kind != "boolean"):
+        yield f'{path}: Invalid value: "{type(value).__name__}": {path} in body must be of type {kind}: "{value}"'
+        return
+    yield from _out_of_bounds(value, schema, path)
+    if isinstance(value, list):
+        for index, each in enumerate(value):
+            yield from mistakes(each, schema.get("items", {}), f"{path}[{index}]")
+    if isinstance(value, dict):
+        yield from _mistakes_inside(value, schema, f"{path}." if path else "")
+
+
+def _mistakes_inside(value: Json, schema: Json, path: str) -> Iterator[str]:
+    for name in schema.get("required", []):
+        if name not in value:
+            yield f"{path}{name}: Required value"
+    for name, node in schema.get("properties", {}).items():
+        if name in value:
+            yield from mistakes(value[name], node, path + name)
+
+
+def _out_of_bounds(value: Any, schema: Json, path: str) -> Iterator[str]:
+    if "enum" in schema and value not in schema["enum"]:
+        yield f'{path}: Unsupported value: "{value}": supported values: {", ".join(schema["enum"])}'
+    size = len(value) if isinstance(value, str | list | dict) else value
+    for keyword in _LEAST:
+        if keyword in schema and size < schema[keyword]:
+            yield f"{path}: Invalid value: {size}: {path} in body should be greater than or equal to {schema[keyword]}"
+    for keyword in _MOST:
+        if keyword in schema and size > schema[keyword]:
+            yield f"{path}: Invalid value: {size}: {path} in body should be less than or equal to {schema[keyword]}"
