@@ -8,7 +8,7 @@ import pytest
 
 from tests.unit.kube.scripted import HurriedClock, ScriptedApi, line, refusal, thing
 from ucloud_operator.kube import errors
-from ucloud_operator.kube.client import Client
+from ucloud_operator.kube.client import Client, WatchEvent
 from ucloud_operator.kube.objects import section, text
 from ucloud_operator.kube.reflector import LONGEST_PAUSE_SECONDS, Reflector
 from ucloud_operator.kube.resources import PODS
@@ -202,6 +202,21 @@ async def test_a_list_in_between_changes_nothing_that_is_newer(
         api.lists(PODS_PATH, 10, thing("a", 9), thing("b", 10))
         await followed.reflector.relist()
     assert followed.told == ["+a@1", "~a@12", "+ours@13", "+b@10"]
+
+
+async def test_a_watch_that_overtakes_a_list_is_not_taken_for_a_history_that_went_back(
+    api: ScriptedApi, client: Client, clock: HurriedClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    api.lists(PODS_PATH, 5, thing("a", 1)).watches(PODS_PATH, 5, ends=False)
+    followed = Followed(client, clock)
+    async with running(followed, api):
+        api.lists(PODS_PATH, 10, thing("a", 9))
+        listing = asyncio.create_task(followed.reflector.relist())
+        await asyncio.sleep(0)
+        followed.reflector._take(WatchEvent("MODIFIED", thing("a", 12)))
+        await listing
+    assert followed.told == ["+a@1", "~a@12"]
+    assert not caplog.records
 
 
 async def test_a_list_in_between_that_fails_says_so(api: ScriptedApi, client: Client, clock: HurriedClock) -> None:
