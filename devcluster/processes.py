@@ -26,7 +26,7 @@ MARK = "UCLOUD_DEVCLUSTER_STATE"
 """Environment variable by which a process of ours can be recognised after its state directory was removed."""
 
 _LAUNCH = 'cd "$1" && echo $$ > "$2" && shift 2 && exec "$@"'
-_KILL_AFTER_SECONDS = 10.0
+_KILL_AFTER_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class Process:
 
 
 def end_session(pid: int, *, still_runs: Callable[[], bool]) -> None:
-    """Send SIGTERM, after ten seconds SIGKILL, to the session that `pid` leads, until `still_runs()` is false."""
+    """Send SIGTERM, after three seconds SIGKILL, to the session that `pid` leads, until `still_runs()` is false."""
     for number, patience_seconds in ((signal.SIGTERM, _KILL_AFTER_SECONDS), (signal.SIGKILL, _KILL_AFTER_SECONDS)):
         _signal_session(pid, number)
         deadline = time.monotonic() + patience_seconds

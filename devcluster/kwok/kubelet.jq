@@ -44,7 +44,7 @@ def deadline($delay):
 def own_end:
   settings
   | select(has("exit-after") or has("exit-code") or (.fail | IN("oom", "evicted", "unknown", "node-lost")))
-  | {what: (.fail // "exit"), after: (."exit-after" // "1s" | seconds)};
+  | {what: (if .fail == "node-lost" then .fail else "end" end), after: (."exit-after" // "1s" | seconds)};
 
 def scheduled_at: first(.status.conditions[]? | select(.type == "PodScheduled").lastTransitionTime) | fromdate | noticed;
 
@@ -53,12 +53,10 @@ def start:
   settings as $told
   | .status.containerStatuses[0].state.waiting.reason as $waiting
   | if $waiting == null and ($told | has("start-after") or (.fail | IN("image-pull", "config"))) then
-      {what: "waiting", at: now}
-    elif $told.fail == "config" then
-      select($waiting == "ContainerCreating") | {what: "config", at: (now + 0.3)}
-    elif $told.fail == "image-pull" then
-      if $waiting == "ContainerCreating" then {what: "image-pull", at: (now + 0.3)}
-      else select($waiting == "ErrImagePull") | {what: "back-off", at: (now + 2)} end
+      {what: "wait", at: now}
+    elif $told.fail | IN("image-pull", "config") then
+      select($waiting | IN("ContainerCreating", "ErrImagePull"))
+      | {what: "wait", at: (now + (if $waiting == "ErrImagePull" then 2 else 0.3 end))}
     else
       select($told["start-after"] != "never")
       | {what: "start", at: (scheduled_at + ($told["start-after"] // "600ms" | seconds))}

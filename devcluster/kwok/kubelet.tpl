@@ -3,13 +3,16 @@
 {{- define "now" }}{{ now.UTC.Format "2006-01-02T15:04:05Z" }}{{ end }}
 
 {{- /* What the pod was told, as in kubelet.jq. */ -}}
-{{- $told := dict "exit-code" "0" "sigterm-exit-code" "143" -}}
+{{- $told := dict "exit-code" "0" "sigterm-exit-code" "143" "fail" "" "ignore-sigterm" "" -}}
 {{- range .spec.containers }}{{ range .env }}{{ if hasPrefix "DEVCLUSTER_" .name -}}
 {{- $_ := set $told (.name | trimPrefix "DEVCLUSTER_" | lower | replace "_" "-") .value -}}
 {{- end }}{{ end }}{{ end -}}
 {{- range $key, $value := .metadata.annotations }}{{ if hasPrefix "devcluster.ucloud.dk/" $key -}}
 {{- $_ := set $told ($key | trimPrefix "devcluster.ucloud.dk/") $value -}}
 {{- end }}{{ end -}}
+
+{{- /* How containers end that were told to stop. */ -}}
+{{- $stoppedCode := eq (index $told "ignore-sigterm") "true" | ternary "137" (index $told "sigterm-exit-code") -}}
 
 {{- /* The second at which the scheduler had found a node: from then on the kubelet knows the pod. */ -}}
 {{- define "startTime" -}}
@@ -79,4 +82,10 @@ containerStatuses:
       finishedAt: {{ template "now" }}
       {{- end }}
 {{- end }}
+{{- end }}
+
+{{- /* The kubelet doesn't find the containers: when, and whether, they ran and ended is unknown. */ -}}
+{{- define "lost" }}
+{{- $message := "The container could not be located when the pod was terminated" }}
+{{- template "ended" (dict "pod" . "exitCode" "137" "reason" "ContainerStatusUnknown" "message" $message "lost" true) }}
 {{- end }}
