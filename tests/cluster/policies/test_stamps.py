@@ -1,0 +1,122 @@
+"""Every job and wallet is stamped, and the stamps stay."""
+
+import pytest
+
+from tests.cluster.policies.conftest import UCLOUD, a_job
+from tests.cluster.policies.people import Json, Person
+
+SETTLED = "ucloud.dk/settled"
+LEDGER = "ucloud.dk/ledger"
+CREATOR = "metadata/annotations/ucloud.dk~created-by"
+
+
+@pytest.fixture
+def jobs(namespace: str) -> str:
+    return f"{UCLOUD}/namespaces/{namespace}/ucloudjobs"
+
+
+@pytest.fixture
+def job(alice: Person, jobs: str) -> str:
+    """The path of a job of Alice's."""
+    assert alice.create(jobs, a_job("seed")).allowed
+    return f"{jobs}/seed"
+
+
+def test_a_new_job_gets_finalizer_and_creator(alice: Person, jobs: str) -> None:
+    answer = alice.create(jobs, a_job("seed"))
+    assert answer["metadata/finalizers"] == [SETTLED]
+    assert answer[CREATOR] == "alice"
+
+
+def test_what_the_user_wrote_of_their_own_stays_and_a_made_up_creator_does_not(alice: Person, jobs: str) -> None:
+    annotations = {"ucloud.dk/created-by": "bob", "note": "mine"}
+    answer = alice.create(jobs, a_job("seed", annotations=annotations, finalizers=["example.org/mine"]))
+    assert answer["metadata/finalizers"] == ["example.org/mine", SETTLED]
+    assert answer["metadata/annotations/note"] == "mine"
+    assert answer[CREATOR] == "alice"
+
+
+def test_a_generated_name_is_stamped_too(alice: Person, jobs: str) -> None:
+    body: Json = {**a_job(""), "metadata": {"generateName": "seed-"}}
+    assert alice.create(jobs, body)["metadata/finalizers"] == [SETTLED]
+
+
+def test_a_new_wallet_gets_its_finalizer(alice: Person, namespace: str) -> None:
+    wallet = alice.create(f"{UCLOUD}/namespaces/{namespace}/wallets", a_wallet())
+    assert wallet["metadata/finalizers"] == [LEDGER]
+
+
+@pytest.mark.parametrize("finalizers", [None, [], ["example.org/mine"]], ids=["gone", "empty", "replaced"])
+def test_nobody_drops_a_jobs_finalizer(alice: Person, admin: Person, job: str, finalizers: list[str] | None) -> None:
+    for person in (alice, admin):
+        answer = person.patch(job, {"metadata": {"finalizers": finalizers}})
+        assert answer.status == 403
+        assert f"the finalizer {SETTLED} stays until the operator has settled" in answer.message
+
+
+def test_nobody_drops_a_wallets_finalizer(alice: Person, admin: Person, namespace: str) -> None:
+    wallets = f"{UCLOUD}/namespaces/{namespace}/wallets"
+    alice.create(wallets, a_wallet())
+    for person in (alice, admin):
+        answer = person.patch(f"{wallets}/lab", {"metadata": {"finalizers": None}})
+        assert f"the finalizer {LEDGER} stays" in answer.message
+
+
+def test_a_manifest_applied_again_with_finalizers_of_its_own_is_told_how_to_write_them(alice: Person, job: str) -> None:
+    kept = alice.patch(job, {"metadata": {"finalizers": [SETTLED, "example.org/mine"]}})
+    assert kept.allowed
+    refused = alice.patch(job, {"metadata": {"finalizers": ["example.org/mine"]}})
+    assert f"list {SETTLED} there" in refused.message
+
+
+def test_a_manifest_applied_on_the_server_drops_nothing(alice: Person, job: str) -> None:
+    manifest = a_job("seed", finalizers=["example.org/mine"])
+    for _ in range(2):
+        answer = alice.patch(f"{job}?fieldManager=ci&force=true", manifest, kind="apply-patch+yaml")
+        assert answer.allowed, answer.message
+        assert SETTLED in str(answer["metadata/finalizers"])
+        assert answer[CREATOR] == "alice"
+
+
+@pytest.mark.parametrize("creator", ["bob", "", None])
+def test_nobody_changes_the_creator(alice: Person, admin: Person, job: str, creator: str | None) -> None:
+    for person in (alice, admin):
+        answer = person.patch(job, {"metadata": {"annotations": {"ucloud.dk/created-by": creator}}})
+        assert answer.status == 403
+        assert "says who created this object and can't be changed" in answer.message
+
+
+def test_a_stamped_job_can_be_edited_and_deleted(alice: Person, job: str) -> None:
+    assert alice.patch(job, {"metadata": {"labels": {"team": "physics"}}, "spec": {"terminate": True}}).allowed
+    assert alice.delete(job).allowed
+    assert alice.get(job)["metadata/deletionTimestamp"]
+
+
+def test_the_operator_takes_the_finalizer_off_and_the_job_is_gone(alice: Person, operator: Person, job: str) -> None:
+    alice.delete(job)
+    assert not alice.patch(job, {"metadata": {"finalizers": None}}).allowed
+    assert operator.patch(job, {"metadata": {"finalizers": None}}).allowed
+    assert alice.get(job).status == 404
+
+
+def a_wallet() -> Json:
+    return {
+        "apiVersion": "ucloud.dk/v1alpha1",
+        "kind": "Wallet",
+        "metadata": {"name": "lab"},
+        "spec": {
+            "owner": {"type": "project", "projectId": "lab"},
+            "paysFor": {
+                "name": "example-compute",
+                "provider": "example",
+                "productType": "COMPUTE",
+                "accountingUnit": {
+                    "name": "Credit",
+                    "namePlural": "Credits",
+                    "floatingPoint": False,
+                    "displayFrequencySuffix": False,
+                },
+                "accountingFrequency": "PERIODIC_MINUTE",
+            },
+        },
+    }
