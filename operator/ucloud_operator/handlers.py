@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+KOPF_PAUSE_SECONDS = 2
 PLURALS = ("wallets", "ucloudjobs", "computeproducts", "applications")
 
 
@@ -57,7 +58,7 @@ def build(operator: Operator) -> kopf.OperatorRegistry:
     """Return the handlers of a Kopf operator that feeds ours."""
     registry = kopf.OperatorRegistry()
 
-    @kopf.on.startup(registry=registry)
+    @kopf.on.startup(registry=registry, id="settings")
     async def configure(settings: kopf.OperatorSettings, **_: Any) -> None:
         settings.persistence.diffbase_storage = NothingStored()
         settings.posting.enabled = False
@@ -66,7 +67,7 @@ def build(operator: Operator) -> kopf.OperatorRegistry:
         settings.watching.server_timeout = 300
         settings.networking.error_backoffs = Endless()
 
-    @kopf.on.login(registry=registry)
+    @kopf.on.login(registry=registry, id="login")
     async def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
         return await asyncio.to_thread(kopf.login_via_client, **kwargs)
 
@@ -93,18 +94,28 @@ async def run(settings: Settings) -> None:
     clock = SystemClock()
     async with Client(on_call=count, clock=clock) as client:
         operator = Operator(client, settings, clock)
-        async with asyncio.TaskGroup() as group:
-            web = await serve(operator, settings)
-            ours = group.create_task(operator.run())
-            try:
-                await kopf.operator(
-                    registry=build(operator), clusterwide=True, standalone=True, stop_flag=None, ready_flag=None
-                )
-            finally:
+        web = await serve(operator, settings)
+        try:
+            async with asyncio.TaskGroup() as group:
+                ours = group.create_task(operator.run())
+                await run_kopf(operator)
                 ours.cancel()
-                await web.cleanup()
+        finally:
+            await web.cleanup()
+
+
+async def run_kopf(operator: Operator) -> None:
+    """Run Kopf until a signal ends it. It gives up at a 403 or at an error in a watch; we don't."""
+    while True:
+        try:
+            await kopf.operator(registry=build(operator), clusterwide=True, standalone=True)
+        except Exception:
+            logger.exception("Kopf has stopped; starting it again in %d s", KOPF_PAUSE_SECONDS)
+            await asyncio.sleep(KOPF_PAUSE_SECONDS)
+        else:
+            return
 
 
 def default_identity() -> str:
     """Return a name that no other replica has, and that this one has again after a restart in place."""
-    return os.environ.get("POD_NAME") or f"{socket.gethostname()}-{os.getpid()}"
+    return f"{socket.gethostname()}-{os.getpid()}"  # in a container the pod's name, and always process 1

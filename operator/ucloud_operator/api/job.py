@@ -147,7 +147,7 @@ class UCloudJobSpec(Model):
     """Labels for people and programs, such as `{"course": "physics-1"}`. They may be changed at any time."""
 
     allow_duplicate_job: bool = Field(default=False, json_schema_extra=immutable("allowDuplicateJob", ANOTHER_JOB))
-    """Kept for UCloud's clients, and without effect, as in UCloud: equal jobs may run side by side. It can't be changed."""
+    """For UCloud's clients, and without effect, as in UCloud: equal jobs may run side by side. It can't be changed."""
 
     opened_file: str | None = Field(default=None, max_length=4096)
     """The file that it was started from, for the record. It can't be changed."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from ucloud_operator.ledger.state import Meter, Run
-from ucloud_operator.ledger.usage import Line, common_scale, line_at, units_due
+from ucloud_operator.ledger.usage import Line, common_scale, line_at
 
 
 class Metering:
@@ -46,11 +46,15 @@ class Metering:
             for job, meter in enumerate(self.meters)
         )
 
-    def due(self, job: int, at_ms: int) -> int:
-        """Units that have fallen due by then and are neither charged nor overrun."""
-        due = units_due(self.line[job], at_ms, self.scale) - self.paid[job]
-        assert due >= 0, "a job was charged before its units fell due"
-        return due
+    def dues(self, at_ms: int) -> list[int]:
+        """Return for every job the units that have fallen due by then and are neither charged nor overrun."""
+        scale = self.scale
+        dues = [
+            (level + rate * (start if at_ms < start else min(at_ms, end))) // scale - paid
+            for (level, rate, start, end), paid in zip(self.line, self.paid, strict=True)
+        ]
+        assert min(dues, default=0) >= 0, "a job was charged before its units fell due"
+        return dues
 
     def charge(self, job: int, units: int) -> None:
         """Note that so many of the units due are charged."""
@@ -58,9 +62,10 @@ class Metering:
         self.charged[job] += units
         self.paid[job] += units
 
-    def write_off(self, job: int, at_ms: int) -> None:
-        """Whatever is still due is overrun: it found no room when it fell due."""
-        self.paid[job] += self.due(job, at_ms)
+    def write_off(self, job: int, units: int) -> None:
+        """Note that so many of the units due are overrun: they found no room when they fell due."""
+        assert units > 0
+        self.paid[job] += units
 
     def run_at(self, job: int, at_ms: int) -> Run | None:
         """Return the run that is going on at that instant. One that ends there has ended by itself."""
@@ -70,9 +75,10 @@ class Metering:
         """End the run that is going on at `at_ms` there."""
         current = self.run_at(job, at_ms)
         assert current is not None
+        assert current.start_ms == self.line[job].start_ms, "the run that goes on is the line's"
         ended = replace(current, end_ms=at_ms)
         self.runs[job] = tuple(ended if run is current else run for run in self.runs[job])
-        self.line[job] = line_at(self.runs[job], at_ms, self.scale)
+        self.line[job] = self.line[job]._replace(end_ms=at_ms)
 
     def turn(self, at_ms: int) -> None:
         """Go on to the lines that hold from `at_ms`, for jobs whose next run begins."""
@@ -130,4 +136,6 @@ def earliest_reach(level: int, rate: int, scale: int, units: int, after_ms: int)
 
 
 def _sum_due(lines: Iterable[Line], scale: int, at_ms: int) -> int:
-    return sum((level + rate * min(max(at_ms, start), end)) // scale for level, rate, start, end in lines)
+    return sum(
+        (level + rate * (start if at_ms < start else min(at_ms, end))) // scale for level, rate, start, end in lines
+    )

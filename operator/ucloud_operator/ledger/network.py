@@ -9,7 +9,7 @@ activates, a quota that grew) can move it back, and then all are set anew.
 Wallets and edges are numbers here, their properties parallel lists: a twin for a forecast is a handful of list copies.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 from ucloud_operator.ledger.circles import circles, parents_first
@@ -174,17 +174,39 @@ class Network:
         assert 0 <= left <= max(units, 0)
         return units - left
 
-    def pour(self, flows: list[int]) -> None:
-        """Charge every wallet's `flows` up its first open path, all at once. No edge may fill by it."""
-        flows = flows.copy()
+    def carried(self, flows: Sequence[int]) -> list[int]:
+        """Return what every edge would carry if every wallet's `flows` went up its first open path as it is now."""
+        carried = [0] * len(self.child)
+        total = list(flows)
         for wallet in reversed(self.parents_first):
-            if flows[wallet]:
-                edge = self.first_open[wallet]
-                assert edge != NO_EDGE
-                assert flows[wallet] < self.room[edge], "an edge fills before its exhaustion"
-                self._take(edge, flows[wallet])
+            edge = self.first_open[wallet]
+            if total[wallet] and edge != NO_EDGE:
+                carried[edge] = total[wallet]
                 if self.parent[edge] != OUTSIDE:
-                    flows[self.parent[edge]] += flows[wallet]
+                    total[self.parent[edge]] += total[wallet]
+        return carried
+
+    def pour(self, flows: Sequence[int]) -> None:
+        """Charge every wallet's `flows` up its first open path, all at once. No edge may fill by it."""
+        assert all(self.is_open(wallet) for wallet, units in enumerate(flows) if units)
+        for edge, units in enumerate(self.carried(flows)):
+            if units:
+                assert units < self.room[edge], "an edge fills before its exhaustion"
+                self._take(edge, units)
+
+    def contested(self, flows: Sequence[int]) -> Collection[int]:
+        """Return the wallets whose units must be charged one after the other, because they may find too little room.
+
+        Those without a path, and those below an edge that can't hold all that is to come: but all wallets, where one
+        of those may have another way, and meet the others there.
+        """
+        contested = {wallet for wallet, units in enumerate(flows) if units and not self.is_open(wallet)}
+        for edge, units in enumerate(self.carried(flows)):
+            if units and units >= self.room[edge]:
+                contested.update(self.fed_by(self.child[edge]))
+        if any(len(self.edges_up[wallet]) > 1 for wallet in contested):
+            return range(len(self.wallets))
+        return contested
 
     def _take(self, edge: int, units: int) -> None:
         assert 0 < units <= self.room[edge]

@@ -13,7 +13,7 @@ charged at once, in it job by job; so an edge ends with exactly nothing left, an
 and whoever has another path takes it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from ucloud_operator.ledger.metering import Metering, bound, earliest_reach, first_reach
 from ucloud_operator.ledger.network import NO_EDGE, OUTSIDE, Network
@@ -28,7 +28,7 @@ class Timeline:
         self.network = Network(state.wallets)
         self.metering = Metering(state.meters, self.network.index, state.at_ms)
         self._transitions = sorted({*self.network.transitions(), *self.metering.transitions()}, reverse=True)
-        self._unpaid: list[int] = []
+        self._unpaid: dict[int, int] = {}
         self._stops: list[tuple[int, int]] = []
         for number, wallet in enumerate(self.network.wallets):
             if sum(self.metering.charged[job] for job in self.metering.of_wallet[number]) > wallet.local_usage:
@@ -60,21 +60,22 @@ class Timeline:
         if next_ms is None:
             return False
         self._refuse_starts(next_ms)
-        self._charge_until(next_ms if exhaustion_ms is None else next_ms - 1)
+        self._charge(self.metering.dues(next_ms if exhaustion_ms is None else next_ms - 1))
         self.at_ms = next_ms
         self.settle()
         return True
 
     def settle(self) -> None:
         """Do what happens at this very instant, but for its stops. Doing it twice changes nothing."""
-        self._unpaid = self._charge_in_order(range(len(self.metering.meters)))
+        self._charge_now()
         if self._transitions and self._transitions[-1] <= self.at_ms:
             while self._transitions and self._transitions[-1] <= self.at_ms:
                 self._transitions.pop()
             self.network.turn(self.at_ms)
             self.metering.turn(self.at_ms)
         self.network.route_excess()
-        self._unpaid = self._charge_in_order(self._unpaid)
+        if self._unpaid:
+            self._charge_now()
 
     def decide(self) -> None:
         """End the runs of wallets that are locked now, and write off what was due and found no room."""
@@ -82,9 +83,9 @@ class Timeline:
             if jobs and self.network.is_locked(wallet):
                 for job in jobs:
                     self._stop(job, self.at_ms)
-        for job in self._unpaid:
-            self.metering.write_off(job, self.at_ms)
-        self._unpaid = []
+        for job, units in self._unpaid.items():
+            self.metering.write_off(job, units)
+        self._unpaid = {}
 
     def take_stops(self) -> tuple[Stop, ...]:
         """Return the stops since the last time, in the order of (instant, start, uid)."""
@@ -92,36 +93,37 @@ class Timeline:
         self._stops = []
         return stops
 
-    def _charge_in_order(self, jobs: Iterable[int]) -> list[int]:
-        """Charge what these jobs owe by now, one after the other. Returns those that found too little room."""
+    def _charge_now(self) -> None:
+        """Charge all that is due at this instant, job by job where there may be too little; note what finds no room."""
         network, metering = self.network, self.metering
-        unpaid = []
-        for job in jobs:
-            due = metering.due(job, self.at_ms)
-            if due:
-                wallet = metering.wallet[job]
+        dues = metering.dues(self.at_ms)
+        contested = network.contested(self._flows(dues))
+        self._charge([0 if metering.wallet[job] in contested else due for job, due in enumerate(dues)])
+        self._unpaid = {}
+        for job, due in enumerate(dues):
+            wallet = metering.wallet[job]
+            if due and wallet in contested:
                 charged = due if network.free[wallet] else network.route(wallet, due)
                 network.local[wallet] += charged
                 metering.charge(job, charged)
                 if charged < due:
-                    unpaid.append(job)
-        return unpaid
+                    self._unpaid[job] = due - charged
 
-    def _charge_until(self, to_ms: int) -> None:
-        """Charge everything that falls due up to an instant by which no edge fills."""
-        network, metering = self.network, self.metering
-        flows = [0] * len(network.wallets)
-        for wallet, jobs in enumerate(metering.of_wallet):
-            if not network.free[wallet] and not network.is_open(wallet):
-                continue
-            units = 0
-            for job in jobs:
-                due = metering.due(job, to_ms)
-                metering.charge(job, due)
-                units += due
-            network.local[wallet] += units
-            flows[wallet] = 0 if network.free[wallet] else units
-        network.pour(flows)
+    def _charge(self, dues: Sequence[int]) -> None:
+        """Charge every job so much, all at once. No edge may fill by it."""
+        for job, due in enumerate(dues):
+            if due:
+                self.metering.charge(job, due)
+                self.network.local[self.metering.wallet[job]] += due
+        self.network.pour(self._flows(dues))
+
+    def _flows(self, dues: Sequence[int]) -> list[int]:
+        """Return what every wallet's jobs have to pass up. Those of a free wallet pass up nothing."""
+        flows = [0] * len(self.network.wallets)
+        for job, due in enumerate(dues):
+            if due and not self.network.free[self.metering.wallet[job]]:
+                flows[self.metering.wallet[job]] += due
+        return flows
 
     def _refuse_starts(self, before_ms: int) -> None:
         """End the runs that begin on the way in wallets that stay locked until `before_ms`: each at its start."""

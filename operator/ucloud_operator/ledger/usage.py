@@ -39,16 +39,15 @@ def line_at(runs: Sequence[Run], at_ms: int, scale: int) -> Line:
 
     The current run is the first that hasn't ended by `at_ms`, or the last.
     """
-    number = next((n for n, run in enumerate(runs) if run.end_ms is None or run.end_ms > at_ms), len(runs) - 1)
-    before = sum(_rate(run, scale) * _elapsed_ms(run, at_ms) for run in runs[:number])
-    run = runs[number]
-    rate = _rate(run, scale)
-    return Line(before - rate * run.start_ms, rate, run.start_ms, FOREVER if run.end_ms is None else run.end_ms)
-
-
-def units_due(line: Line, at_ms: int, scale: int) -> int:
-    """Whole units on that line by `at_ms`."""
-    return (line.level + line.rate * min(max(at_ms, line.start_ms), line.end_ms)) // scale
+    level = 0
+    for run in runs:
+        rate = _rate(run, scale)
+        if run.end_ms is None:
+            return Line(level - rate * run.start_ms, rate, run.start_ms, FOREVER)
+        if run.end_ms > at_ms or run is runs[-1]:
+            return Line(level - rate * run.start_ms, rate, run.start_ms, run.end_ms)
+        level += rate * (run.end_ms - run.start_ms)
+    raise AssertionError("a job without a run has no line")
 
 
 def _rate(run: Run, scale: int) -> int:

@@ -35,7 +35,6 @@ def expires_ms(job: UCloudJob, started_ms: int) -> int:
 def planned_end(job: UCloudJob, pods: Iterable[Pod]) -> int:
     """Return when the open run must end by what was already decided: a stop that stands on its pods, or its time."""
     run = open_run(job.status)
-    if run is None:
-        return FOREVER_MS
+    assert run is not None, "only a run that goes on has an end to come"
     stops = (pod.stop.at_ms for pod in pods if pod.run == run.number and pod.stop is not None)
     return max(run.started_at, min((expires_ms(job, run.started_at), *stops)))
