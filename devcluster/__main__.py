@@ -1,4 +1,4 @@
-"""The command line: `python -m devcluster up`, `down`, `status`, `kubectl`."""
+"""The command line: `python -m devcluster up`, `down`, `status`, `kubectl`, `demo`."""
 
 import os
 import sys
@@ -72,6 +72,15 @@ def kubectl(state: Path, arguments: tuple[str, ...]) -> None:
     cluster = Cluster(state)
     program = str(cluster.programs.kubectl)
     os.execve(program, [program, *arguments], os.environ | {"KUBECONFIG": str(cluster.kubeconfig)})  # noqa: S606  # that is all it does
+
+
+@main.command()
+@click.option("--fast", is_flag=True, help="At ten times the price: twelve seconds instead of two minutes.")
+def demo(*, fast: bool) -> None:
+    """Play the story of a wallet that runs dry, on a cluster of its own."""
+    from devcluster.demo import play  # noqa: PLC0415  # the other commands need neither the operator nor rich
+
+    play(fast=fast)
 
 
 @main.command(hidden=True)
