@@ -139,7 +139,7 @@ class Books:
         launching = (
             Meter(uid, key, (replace(run, start_ms=plan.at_ms),))
             for uid, (key, run) in self._launching.items()
-            if uid not in running and uid != job.metadata.uid and key in plan.numbers
+            if uid not in running and uid != job.metadata.uid and key in plan.numbers and self._world.jobs.find(uid)
         )
         meter = Meter(job.metadata.uid, wallet_key, (replace(candidate, start_ms=plan.at_ms),))
         end_ms = Ledger(replace(plan.state, meters=(*plan.state.meters, *launching))).runway(meter)
@@ -207,11 +207,16 @@ class Books:
             parent = self._world.wallet(key)
             if parent is None:
                 return f"{Reason.ParentNotFound}: there is no wallet {key}"
-            if parent.spec.pays_for != category:
-                return (
-                    f"CategoryMismatch: its parent {key} pays for {parent.spec.pays_for.name}, not for {category.name}"
-                )
+            if _bought(parent) != _bought(wallet):
+                ours, theirs = " ".join(_bought(wallet)), " ".join(_bought(parent))
+                return f"CategoryMismatch: its parent {key} pays for {theirs}, not for {ours}"
         return ""
+
+
+def _bought(wallet: Wallet) -> tuple[str, str, str]:
+    """Return what a wallet's credits are good for: credits can only be granted to a wallet for the same."""
+    category = wallet.spec.pays_for
+    return category.name, category.provider, category.accounting_frequency.value
 
 
 def circle_of(plan: Plan, wallet_key: str) -> str:

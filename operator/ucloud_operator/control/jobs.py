@@ -6,7 +6,9 @@ import logging
 from typing import TYPE_CHECKING, assert_never
 
 from ucloud_operator import metrics
+from ucloud_operator.api import JobState
 from ucloud_operator.control.calls import Calls
+from ucloud_operator.control.events import Happening, tell
 from ucloud_operator.control.queue import Key
 from ucloud_operator.control.world import JOB, PLAN, WALLET
 from ucloud_operator.kube.errors import AlreadyExists, ApiError, Conflict, Forbidden, Invalid, NotFound
@@ -49,6 +51,7 @@ class Jobs:
 
     def __init__(self, parts: Parts) -> None:
         """Take the parts that it joins."""
+        self._parts = parts
         self._world, self._books = parts.world, parts.books
         self._deadlines, self._queue = parts.deadlines, parts.queue
         self._client, self._settings, self._clock = parts.client, parts.settings, parts.clock
@@ -200,6 +203,8 @@ class Jobs:
         if before.state is not after.state and after.state is not None:
             metrics.JOB_STATES.labels(after.state.value, after.reason or "").inc()
             logger.info("%s is %s: %s", job.key, after.state.value, after.message)
+            if after.state is JobState.FAILURE:
+                await tell(self._parts, job, Happening(after.reason or "", after.message or "", warning=True))
             if after.state.is_final or after.state.value in {"RUNNING", "SUSPENDED"}:
                 self._books.launched(job.metadata.uid)
                 self._rejected.pop(job.metadata.uid, None)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ucloud_operator.api.wallet import DepartedWallet
 from ucloud_operator.control.calls import merge_body
+from ucloud_operator.control.events import Happening, tell
 from ucloud_operator.control.publication import Moves, publish
 from ucloud_operator.control.queue import Key
 from ucloud_operator.control.world import JOB, WALLET
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ucloud_operator.api import UCloudJob, Wallet
+    from ucloud_operator.api.wallet import WalletStatus
     from ucloud_operator.control.books import Plan
     from ucloud_operator.control.parts import Parts
     from ucloud_operator.control.publication import Publication
@@ -41,6 +43,7 @@ class Wallets:
 
     def __init__(self, parts: Parts) -> None:
         """Take the parts that it joins."""
+        self._parts = parts
         self._world, self._books = parts.world, parts.books
         self._deadlines, self._queue = parts.deadlines, parts.queue
         self._client, self._settings, self._clock = parts.client, parts.settings, parts.clock
@@ -93,16 +96,26 @@ class Wallets:
             await self._refresh(wallet)
             return
         self._world.wallets.apply(answer)
-        for uid in publication.status.settling:
+        await self._tell_lock(wallet, publication.status)
+        self._wake(wallet, publication.status)
+
+    async def _tell_lock(self, wallet: Wallet, status: WalletStatus) -> None:
+        if wallet.status.locked != status.locked:
+            lock = next(condition for condition in status.conditions if condition.type == "Locked")
+            await tell(self._parts, wallet, Happening(lock.reason, lock.message, warning=status.locked))
+
+    def _wake(self, wallet: Wallet, status: WalletStatus) -> None:
+        """Bring those back who wait for what was just published."""
+        for uid in status.settling:
             job = self._world.jobs.find(uid)
             if job is not None:
                 self._queue.add(Key(JOB, job.key))
-        if not wallet.status.metered_at or wallet.status.locked != publication.status.locked:
+        if wallet.status.metered_at is None or wallet.status.locked != status.locked:
             for job in self._world.jobs_in(wallet.metadata.namespace or ""):
                 if not job.is_final:
                     self._queue.add(Key(JOB, job.key))
         component = self._books.component(wallet.key)
-        if wallet.status.observed_generation != publication.status.observed_generation:
+        if wallet.status.observed_generation != status.observed_generation:
             self._hurried.update(component)
         for key in component:
             self._queue.add(Key(WALLET, key))

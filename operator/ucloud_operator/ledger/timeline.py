@@ -28,6 +28,7 @@ class Timeline:
         self.network = Network(state.wallets)
         self.metering = Metering(state.meters, self.network.index, state.at_ms)
         self._transitions = sorted({*self.network.transitions(), *self.metering.transitions()}, reverse=True)
+        self._settled = False
         self._unpaid: dict[int, int] = {}
         self._stops: list[tuple[int, int]] = []
         for number, wallet in enumerate(self.network.wallets):
@@ -62,12 +63,20 @@ class Timeline:
         self._refuse_starts(next_ms)
         self._charge(self.metering.dues(next_ms if exhaustion_ms is None else next_ms - 1))
         self.at_ms = next_ms
-        self.settle()
+        if exhaustion_ms is not None:
+            self._charge_now()
+        self._turn()
         return True
 
     def settle(self) -> None:
-        """Do what happens at this very instant, but for its stops. Doing it twice changes nothing."""
-        self._charge_now()
+        """Do what happens at this very instant, but for its stops, unless it is done: for the beginning."""
+        if not self._settled:
+            self._charge_now()
+            self._turn()
+            self._settled = True
+
+    def _turn(self) -> None:
+        """Do the transitions of this instant, then route excess, then charge what is still due."""
         if self._transitions and self._transitions[-1] <= self.at_ms:
             while self._transitions and self._transitions[-1] <= self.at_ms:
                 self._transitions.pop()

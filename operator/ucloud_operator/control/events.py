@@ -1,0 +1,61 @@
+"""Events, for `kubectl describe`: when something happened that somebody should know, none when all is well.
+
+They are told once, on the way, and never waited for: an Event that can't be written is a line in the log, no more.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ucloud_operator.api import format_time
+from ucloud_operator.kube.errors import ApiError
+from ucloud_operator.kube.resources import EVENTS
+
+if TYPE_CHECKING:
+    from ucloud_operator.api import UCloudJob, Wallet
+    from ucloud_operator.control.parts import Parts
+
+logger = logging.getLogger(__name__)
+
+COMPONENT = "ucloud-operator"
+LONGEST_MESSAGE = 1024
+"""Characters of an Event's message that the API server takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """Something that happened to a job or a wallet."""
+
+    reason: str
+    message: str
+    warning: bool
+
+
+async def tell(parts: Parts, about: UCloudJob | Wallet, happening: Happening) -> None:
+    """Write an Event about an object."""
+    now = format_time(parts.clock.now_ms())[:19] + "Z"
+    metadata = about.metadata
+    body = {
+        "metadata": {"generateName": f"{metadata.name}.", "namespace": metadata.namespace},
+        "involvedObject": {
+            "apiVersion": f"{about.GROUP}/{about.VERSION}",
+            "kind": type(about).__name__,
+            "name": metadata.name,
+            "namespace": metadata.namespace,
+            "uid": metadata.uid,
+        },
+        "type": "Warning" if happening.warning else "Normal",
+        "reason": happening.reason,
+        "message": happening.message[:LONGEST_MESSAGE],
+        "firstTimestamp": now,
+        "lastTimestamp": now,
+        "count": 1,
+        "source": {"component": COMPONENT},
+        "reportingComponent": COMPONENT,
+    }
+    try:
+        await parts.client.create(EVENTS, body, namespace=metadata.namespace)
+    except ApiError as error:
+        logger.warning("%s: can't write the Event %s: %s", about.key, happening.reason, error)
