@@ -54,6 +54,10 @@ class Api:
         self._clock = clock
         self._random = random.Random(seed)  # noqa: S311  # names, not secrets
 
+    def now_ms(self) -> int:
+        """Return the API server's time."""
+        return self._clock.now_ms()
+
     def get(self, resource: Resource, namespace: str, name: str) -> Json:
         """Return an object."""
         thing = self.storage.get(resource, Place(namespace, name))

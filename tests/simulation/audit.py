@@ -1,0 +1,85 @@
+"""What must hold at every moment, whatever happens: looked at with every write that reaches the API server.
+
+- what was used only grows; a job that has ended stays as it ended;
+- nothing is charged that wasn't granted;
+- no replica of a job runs twice at the same time.
+
+And at the end (`settle`), with the kubelets' knowledge of what really ran: no run is free, none is paid twice.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ucloud_operator.api import UCloudJob, Wallet
+from ucloud_operator.kube.resources import PODS, UCLOUDJOBS, WALLETS
+
+if TYPE_CHECKING:
+    from tests.simulation.api import Api
+    from tests.simulation.kubelet import Kubelets
+    from tests.simulation.objects import Json
+    from tests.simulation.storage import Write
+
+
+class Audit:
+    """Watches over a simulation."""
+
+    def __init__(self, api: Api, kubelets: Kubelets) -> None:
+        self.mistakes: list[str] = []
+        self.overdrafts_allowed = False
+        """Set where a story cuts quotas below what was used."""
+        self.pods: dict[str, Json] = {}
+        """Every pod that ever was, in its last state, by uid."""
+        self.jobs: dict[str, UCloudJob] = {}
+        """Every job that ever was, in its last state, by uid."""
+        self._kubelets = kubelets
+        api.storage.listen(self._heard)
+
+    def check(self) -> None:
+        """Raise the first mistake, if any was seen."""
+        if self.mistakes:
+            raise AssertionError(self.mistakes[0])
+
+    def _heard(self, write: Write) -> None:
+        if write.resource == UCLOUDJOBS:
+            self._look_at_job(write)
+        elif write.resource == WALLETS and write.after is not None:
+            self._look_at_wallet(write.before, write.after)
+        elif write.resource == PODS:
+            self._look_at_pod(write.last)
+
+    def _look_at_job(self, write: Write) -> None:
+        new = UCloudJob.model_validate(write.last)
+        old = self.jobs.get(new.metadata.uid)
+        self.jobs[new.metadata.uid] = new
+        if old is None:
+            return
+        if new.status.usage < old.status.usage:
+            self._say(f"{new.key}: its usage fell from {old.status.usage} to {new.status.usage}")
+        if old.is_final and (new.status.state, new.status.usage) != (old.status.state, old.status.usage):
+            self._say(f"{new.key} had ended with {old.status.usage} and now {new.status.state} {new.status.usage}")
+        if len({run.number for run in new.status.runs}) != len(new.status.runs):
+            self._say(f"{new.key} has two runs of one number: {new.status.runs}")
+
+    def _look_at_wallet(self, before: Json | None, after: Json) -> None:
+        new = Wallet.model_validate(after)
+        old = Wallet.model_validate(before) if before else new
+        if new.status.total_usage < old.status.total_usage:
+            self._say(f"{new.key}: its usage fell from {old.status.total_usage} to {new.status.total_usage}")
+        for group in new.status.groups:
+            if group.tree_usage > group.quota and not self.overdrafts_allowed:
+                self._say(f"{new.key}: {group.tree_usage} was charged of {group.quota}")
+
+    def _look_at_pod(self, pod: Json) -> None:
+        uid = pod["metadata"]["uid"]
+        self.pods[uid] = pod
+        labels = pod["metadata"].get("labels", {})
+        mine = labels.get("ucloud.dk/job-uid"), labels.get("ucloud.dk/rank")
+        for other in self._kubelets.running:
+            its = self.pods[other]["metadata"].get("labels", {})
+            same = (its.get("ucloud.dk/job-uid"), its.get("ucloud.dk/rank")) == mine
+            if uid != other and same and uid in self._kubelets.running:
+                self._say(f"{pod['metadata']['name']} runs beside {self.pods[other]['metadata']['name']}")
+
+    def _say(self, mistake: str) -> None:
+        self.mistakes.append(mistake)

@@ -1,0 +1,118 @@
+"""A scheduler and kubelets in simulated time: pods get a node, start, end, and are stopped (`podlife.py`).
+
+They know what really happened, to the millisecond, which nobody can learn from the API server: when containers started
+and ended. That is what bills are held against.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+from typing import TYPE_CHECKING
+
+from tests.simulation import podstatus
+from tests.simulation.podlife import PodLife
+from tests.simulation.refusals import Refusal
+from ucloud_operator.kube.resources import PODS
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from tests.simulation.api import Api
+    from tests.simulation.objects import Json
+    from tests.simulation.storage import Write
+    from ucloud_operator.kube.clock import Clock
+
+_ENDED = frozenset({"Succeeded", "Failed"})
+
+
+class Kubelets:
+    """All nodes. `clock` is theirs, and may be wrong."""
+
+    def __init__(self, api: Api, clock: Clock, *, seed: int = 0, nodes: tuple[str, ...] = ("node-1", "node-2")) -> None:
+        self.api = api
+        self.clock = clock
+        self.random = random.Random(seed)  # noqa: S311  # how long things take
+        self.schedulable = True
+        """Whether there is room for another pod."""
+        self.running: dict[str, str] = {}
+        """The containers that run, by the uid of their pod: the truth that nobody else knows; and on which node."""
+        self.finished_ms: dict[str, int] = {}
+        """When containers really ended, to the millisecond, by this simulation's clock."""
+        self.started_ms: dict[str, int] = {}
+        self._nodes = itertools.cycle(nodes)
+        self._lives: dict[str, PodLife] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        api.storage.listen(self._heard)
+
+    def lose_node(self, node: str) -> None:
+        """Take a node away: its containers are gone, and nobody says so; after a while its pods are called Failed."""
+        for life in list(self._lives.values()):
+            if life.node == node:
+                life.lose()
+
+    def spawn(self, life: Coroutine[None, None, None]) -> None:
+        """Do something meanwhile."""
+        task = asyncio.get_running_loop().create_task(life)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _heard(self, write: Write) -> None:
+        if write.resource != PODS:
+            return
+        pod = write.last
+        uid = pod["metadata"]["uid"]
+        life = self._lives.get(uid)
+        if write.after is None:
+            if life is not None:
+                life.see(None)
+                del self._lives[uid]
+        elif life is not None:
+            life.see(pod)
+        elif write.before is None and not pod["spec"].get("nodeName"):
+            self.spawn(self._schedule(pod))
+        elif pod["spec"].get("nodeName") and pod["status"]["phase"] not in _ENDED:
+            self._lives[uid] = PodLife(self, pod)
+            self.spawn(self._lives[uid].run())
+
+    async def _schedule(self, pod: Json) -> None:
+        """Give a pod a node, as soon as there is room."""
+        metadata = pod["metadata"]
+        said = False
+        if pod["spec"].get("schedulerName", "default-scheduler") != "default-scheduler":
+            return
+        await asyncio.sleep(self.random.uniform(0.005, 0.05))
+        while True:
+            try:
+                pod = self.api.get(PODS, metadata["namespace"], metadata["name"])
+            except Refusal:
+                return
+            if pod["metadata"]["uid"] != metadata["uid"] or "deletionTimestamp" in pod["metadata"]:
+                return
+            if self.schedulable:
+                self.api.bind(pod, next(self._nodes))
+                return
+            if not said:
+                self.report(pod, podstatus.unschedulable(pod, self.api.now_ms()))
+                said = True
+            await asyncio.sleep(1)
+
+    def report(self, pod: Json, status: Json) -> None:
+        """Write a pod's status, if the pod is still there."""
+        metadata = pod["metadata"]
+        body = {"metadata": {"uid": metadata["uid"]}, "status": status}
+        try:
+            self.api.patch(
+                PODS, metadata["namespace"], metadata["name"], body, subresource="status", user="system:node:node"
+            )
+        except Refusal:
+            return
+
+    def remove(self, pod: Json) -> None:
+        """Delete a pod for good, as the kubelet does when it is done with it."""
+        metadata = pod["metadata"]
+        try:
+            self.api.delete(PODS, metadata["namespace"], metadata["name"], uid=metadata["uid"], grace_seconds=0)
+        except Refusal:
+            return

@@ -1,0 +1,187 @@
+"""One pod on its node, as a kubelet sees it.
+
+What was seen on a real kubelet is what happens here. Stamps are cut off to the second. A pod that is deleted gets
+SIGTERM, and SIGKILL when its grace has passed, but not before two seconds; a grace that has begun is not shortened by
+anything. `activeDeadlineSeconds` is obeyed up to a second late. The end of a container is reported a moment after it
+happened; then the kubelet deletes a pod that was to be deleted, and a finalizer keeps the object with the end in it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from tests.simulation import podstatus
+from tests.simulation.behaviour import Behaviour, behaviour_of
+
+if TYPE_CHECKING:
+    from tests.simulation.kubelet import Kubelets
+    from tests.simulation.objects import Json
+
+LEAST_GRACE_SECONDS: Final = 2
+POD_GC_SECONDS: Final = 46
+"""From the loss of a node to the pods on it being called Failed."""
+
+_TROUBLE: Final = {
+    "image-pull": ("ErrImagePull", "manifest unknown"),
+    "config": ("CreateContainerConfigError", "container has runAsNonRoot and image will run as root"),
+}
+
+
+class PodLife:
+    """One pod on its node."""
+
+    def __init__(self, kubelets: Kubelets, pod: Json) -> None:
+        self._kubelets = kubelets
+        self._random = kubelets.random
+        self._clock = kubelets.clock
+        self._pod: Json | None = pod
+        self._first = pod
+        self._uid: str = pod["metadata"]["uid"]
+        self._news = asyncio.Event()
+        self._lost = False
+        self._accepted_ms = 0
+        self._deadline_late = self._random.uniform(0.1, 1.0)
+        self.node: str = pod["spec"]["nodeName"]
+
+    def see(self, pod: Json | None) -> None:
+        """Learn of a change, a moment after it was made."""
+        delay_seconds = self._random.uniform(0.01, 0.1)
+        asyncio.get_running_loop().call_later(delay_seconds, self._take, pod)
+
+    def lose(self) -> None:
+        """Be gone, with the node."""
+        self._lost = True
+        self._end_container()
+        self._news.set()
+
+    def _take(self, pod: Json | None) -> None:
+        if pod is not None and self._pod is not None:
+            old, new = (int(each["metadata"]["resourceVersion"]) for each in (self._pod, pod))
+            if new <= old:
+                return
+        if self._pod is not None:
+            self._pod = pod
+            self._news.set()
+
+    async def run(self) -> None:
+        """Live from the node to the end."""
+        told = behaviour_of(self._first)
+        await asyncio.sleep(self._random.uniform(0.01, 0.1))
+        self._accepted_ms = self._clock.now_ms()
+        if await self._start(told):
+            await self._run(told)
+        if self._lost:
+            await self._be_lost()
+        elif self._pod is not None:
+            await self._be_removed()
+
+    async def _start(self, told: Behaviour) -> bool:
+        """Start the container; return whether it did, and nobody wanted it to stop before."""
+        self._report(podstatus.waiting(self._first, self._accepted_ms, "ContainerCreating"))
+        if told.fail in {"image-pull", "config"}:
+            await asyncio.sleep(0.3)
+            reason = {"image-pull": "ErrImagePull", "config": "CreateContainerConfigError"}[told.fail]
+            message = {
+                "image-pull": "manifest unknown",
+                "config": "container has runAsNonRoot and image will run as root",
+            }
+            self._report(podstatus.waiting(self._first, self._accepted_ms, reason, message[told.fail]))
+            if told.fail == "image-pull" and not await self._asked(2):
+                self._report(podstatus.waiting(self._first, self._accepted_ms, "ImagePullBackOff", "Back-off pulling"))
+            await self._asked(None)
+        elif not await self._asked(told.start_after):
+            return True
+        if not self._lost and self._pod is not None:
+            self._report(podstatus.never_started(self._first, self._past_deadline()))
+        return False
+
+    async def _run(self, told: Behaviour) -> None:
+        """Run the container to its end, by itself or because it was asked to."""
+        kubelets = self._kubelets
+        started_ms = self._clock.now_ms()
+        kubelets.running[self._uid] = self.node
+        kubelets.started_ms[self._uid] = kubelets.api.now_ms()
+        await self._say(podstatus.running(self._first, self._accepted_ms, started_ms))
+        spent_seconds = (self._clock.now_ms() - started_ms) / 1000
+        left = None if told.exit_after is None else max(0, told.exit_after - spent_seconds)
+        asked = await self._asked(left)
+        if self._lost:
+            return
+        code, late = told.exit_code, self._past_deadline()
+        if asked:
+            code = await self._be_stopped(told)
+        elif told.fail == "node-lost":
+            self.lose()
+            return
+        self._end_container()
+        if self._pod is None:
+            return
+        end = podstatus.End(code=code, fail="" if asked else told.fail, past_deadline=asked and late)
+        status = podstatus.ended(self._first, self._accepted_ms, started_ms, self._clock.now_ms(), end)
+        await self._say(status)
+
+    async def _be_stopped(self, told: Behaviour) -> int:
+        """Take SIGTERM, and SIGKILL after the grace; return the exit code."""
+        grace = 0  # of a pod that is gone already
+        if self._pod is not None:
+            own: int = self._pod["spec"]["terminationGracePeriodSeconds"]
+            grace = self._pod["metadata"].get("deletionGracePeriodSeconds", own)
+        killed_after = max(grace, LEAST_GRACE_SECONDS) + self._random.uniform(0.2, 0.4)
+        if told.ignores_sigterm or told.sigterm_after > killed_after:
+            await asyncio.sleep(killed_after)
+            return 137
+        await asyncio.sleep(told.sigterm_after)
+        return told.sigterm_exit_code
+
+    async def _asked(self, seconds: float | None) -> bool:
+        """Wait so long; return whether before that a deletion, a deadline or the loss of its node asked it to stop."""
+        loop = asyncio.get_running_loop()
+        end = float("inf") if seconds is None else loop.time() + seconds
+        while True:
+            self._news.clear()
+            if self._lost or self._pod is None or "deletionTimestamp" in self._pod["metadata"] or self._past_deadline():
+                return True
+            if loop.time() >= end:
+                return False
+            wake_at = min(end, loop.time() + (self._deadline_ms() - self._clock.now_ms()) / 1000)
+            try:
+                async with asyncio.timeout_at(wake_at if wake_at < float("inf") else None):
+                    await self._news.wait()
+            except TimeoutError:
+                continue
+
+    def _deadline_ms(self) -> float:
+        seconds = self._pod["spec"].get("activeDeadlineSeconds") if self._pod else None
+        return float("inf") if seconds is None else self._accepted_ms + 1000 * (seconds + self._deadline_late)
+
+    def _past_deadline(self) -> bool:
+        return self._clock.now_ms() >= self._deadline_ms()
+
+    def _end_container(self) -> None:
+        if self._kubelets.running.pop(self._uid, None) is not None:
+            self._kubelets.finished_ms[self._uid] = self._kubelets.api.now_ms()
+
+    async def _say(self, status: Json) -> None:
+        await asyncio.sleep(self._random.uniform(0.1, 0.3))
+        if not self._lost:
+            self._report(status)
+
+    def _report(self, status: Json) -> None:
+        if self._pod is not None:
+            self._kubelets.report(self._first, status)
+
+    async def _be_lost(self) -> None:
+        await asyncio.sleep(POD_GC_SECONDS)
+        self._report(podstatus.lost_with_its_node(self._first, self._kubelets.api.now_ms()))
+        self._kubelets.remove(self._first)
+
+    async def _be_removed(self) -> None:
+        """Wait for the deletion of a pod that has ended, and finish it."""
+        while self._pod is not None:
+            if "deletionTimestamp" in self._pod["metadata"]:
+                await asyncio.sleep(self._random.uniform(0.1, 0.5))
+                self._kubelets.remove(self._first)
+                return
+            self._news.clear()
+            await self._news.wait()
