@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from devcluster import build
+from devcluster.problems import DevclusterError
+
+_HERE = "local"
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,10 @@ class Programs:
 
 def find_programs() -> Programs:
     """Find the programs, or build what is missing; that takes minutes, once per machine and version."""
+    if (wanted := os.environ.get("DEVCLUSTER", _HERE)) != _HERE:
+        raise DevclusterError(
+            f"DEVCLUSTER={wanted}: there is only {_HERE}, a control plane on this machine. `make e2e` runs on kind."
+        )
     return Programs(
         etcd=_program("etcd", build.KUBERNETES),
         api_server=_program("kube-apiserver", build.KUBERNETES),

@@ -12,6 +12,8 @@ from tests.cluster.policies.people import Json, Person
 from tests.cluster.support import eventually
 
 HOLD = "test.ucloud.dk/hold"
+BUSY_SECONDS = 2
+"""How late things may be on a machine that runs other tests beside these."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Pod:
         return eventually(lambda: self.state("waiting") if self.state("waiting").get("reason") == reason else {})
 
     def until_gone(self) -> None:
-        eventually(lambda: self.admin.get(self._path).status == 404, within_seconds=2)
+        eventually(lambda: self.admin.get(self._path).status == 404, within_seconds=5)
 
     def delete(self, **options: object) -> float:
         """Delete it; return the instant before that."""
@@ -122,7 +124,7 @@ def test_a_pod_runs_after_a_moment(make: Make) -> None:
 
     started = second(pod.until_running()["startedAt"])
 
-    assert int(before) <= started <= time.time() <= before + 3
+    assert int(before) <= started <= time.time() <= before + 1.6 + BUSY_SECONDS
     status = pod.get("status")
     assert status["phase"] == "Running"
     assert str(status["podIP"]).startswith("10.244.")
@@ -141,8 +143,8 @@ def test_a_container_ends_by_itself_as_its_environment_says(make: Make, code: st
 
     assert (ended["exitCode"], ended["reason"], pod.phase()) == (int(code), reason, phase)
     assert second(ended["startedAt"]) == started
-    assert second(ended["finishedAt"]) - started in {2, 3}
-    assert int(time.time()) - second(ended["finishedAt"]) <= 1
+    assert 2 <= second(ended["finishedAt"]) - started <= 3 + BUSY_SECONDS
+    assert second(ended["finishedAt"]) <= time.time()
 
 
 @pytest.mark.parametrize(
@@ -197,7 +199,7 @@ def test_a_container_that_heeds_sigterm_ends_at_once(make: Make) -> None:
 
     ended = pod.until_terminated()
     assert (ended["exitCode"], ended["startedAt"], pod.phase()) == (143, started, "Failed")
-    assert int(deleted) <= second(ended["finishedAt"]) <= deleted + 1
+    assert int(deleted) <= second(ended["finishedAt"]) <= deleted + 0.3 + BUSY_SECONDS
     # The finalizer holds the pod, its end in it; nothing else does.
     eventually(lambda: pod.get("metadata")["deletionGracePeriodSeconds"] == 0)
     pod.patch({"metadata": {"finalizers": None}})
@@ -211,7 +213,7 @@ def test_a_container_can_take_its_time_and_end_well(make: Make) -> None:
     deleted = pod.delete()
 
     ended = pod.until_terminated()
-    assert 1.4 <= time.time() - deleted <= 3
+    assert 1.4 <= time.time() - deleted <= 1.5 + BUSY_SECONDS
     assert (ended["exitCode"], pod.phase()) == (0, "Succeeded")
 
 
@@ -226,7 +228,7 @@ def test_a_container_that_ignores_sigterm_lives_out_its_grace(
     pod.patch({"metadata": {"annotations": {"changed": "meanwhile"}}})  # which doesn't put it off by more than a second
 
     ended = pod.until_terminated()
-    assert lives_seconds - 0.1 <= time.time() - deleted <= lives_seconds + 1.5
+    assert lives_seconds - 0.1 <= time.time() - deleted <= lives_seconds + 1 + BUSY_SECONDS
     assert (ended["exitCode"], pod.phase()) == (137, "Failed")
 
 
@@ -251,16 +253,16 @@ def test_a_deadline_ends_a_pod(make: Make, *, patched: bool) -> None:
 
     status = pod.get("status")
     assert (status["phase"], status["reason"], ended["exitCode"]) == ("Failed", "DeadlineExceeded", 143)
-    assert second(ended["finishedAt"]) == second(status["startTime"]) + 3
+    assert 3 <= second(ended["finishedAt"]) - second(status["startTime"]) <= 3 + BUSY_SECONDS
 
 
 def test_a_deadline_kills_what_ignores_it(make: Make) -> None:
-    pod = make({"ignore-sigterm": "true"}, deadline_seconds=1)
+    pod = make({"ignore-sigterm": "true"}, deadline_seconds=2)
 
     ended = pod.until_terminated()
 
     assert (pod.get("status")["reason"], ended["exitCode"]) == ("DeadlineExceeded", 137)
-    assert second(ended["finishedAt"]) == second(pod.get("status")["startTime"]) + 3
+    assert 4 <= second(ended["finishedAt"]) - second(pod.get("status")["startTime"]) <= 4 + BUSY_SECONDS
 
 
 def test_a_deadline_also_counts_while_nothing_runs(make: Make) -> None:
