@@ -5,31 +5,29 @@ Jobs are numbers here, in the order in which their units are charged within a mi
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from operator import add
 
 from ucloud_operator.ledger.state import Meter, Run
 from ucloud_operator.ledger.usage import Line, common_scale, line_at
 
 
 class Metering:
-    """Parallel lists over the jobs. Raises ValueError for what can't be a ledger's state."""
+    """Parallel lists over the jobs. Raises ValueError where one was charged more than it has used."""
 
     def __init__(self, meters: Iterable[Meter], wallets: Mapping[str, int], at_ms: int) -> None:
         self.meters = sorted(meters, key=lambda meter: (meter.runs[0].start_ms, meter.uid))
         self.index = {meter.uid: job for job, meter in enumerate(self.meters)}
-        if len(self.index) != len(self.meters):
-            raise ValueError("two jobs have the same uid")
         self.scale = common_scale(run for meter in self.meters for run in meter.runs)
         self.wallet: list[int] = []
         self.of_wallet: list[list[int]] = [[] for _ in wallets]
         for job, meter in enumerate(self.meters):
-            if meter.wallet not in wallets:
-                raise ValueError(f"job {meter.uid}: there is no wallet {meter.wallet}")
             self.wallet.append(wallets[meter.wallet])
             self.of_wallet[wallets[meter.wallet]].append(job)
         self.runs = [meter.runs for meter in self.meters]
         self.charged = [meter.charged for meter in self.meters]
         self.paid = [meter.charged + meter.overrun for meter in self.meters]
         self.line = [line_at(runs, at_ms, self.scale) for runs in self.runs]
+        self.dues(at_ms)
 
     def twin(self) -> "Metering":
         """Make an independent copy; what never changes is shared."""
@@ -53,8 +51,21 @@ class Metering:
             (level + rate * (start if at_ms < start else min(at_ms, end))) // scale - paid
             for (level, rate, start, end), paid in zip(self.line, self.paid, strict=True)
         ]
-        assert min(dues, default=0) >= 0, "a job was charged before its units fell due"
+        if min(dues, default=0) < 0:
+            raise ValueError(f"job {self.meters[dues.index(min(dues))].uid}: more was charged than has fallen due")
         return dues
+
+    def per_wallet(self, units: Sequence[int]) -> list[int]:
+        """Add up, for every wallet, the units of its jobs."""
+        sums = [0] * len(self.of_wallet)
+        for wallet, some in zip(self.wallet, units, strict=True):
+            sums[wallet] += some
+        return sums
+
+    def charge_all(self, units: Sequence[int]) -> None:
+        """Note for every job that so many of the units due are charged."""
+        self.charged = list(map(add, self.charged, units))
+        self.paid = list(map(add, self.paid, units))
 
     def charge(self, job: int, units: int) -> None:
         """Note that so many of the units due are charged."""

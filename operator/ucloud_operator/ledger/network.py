@@ -11,6 +11,7 @@ Wallets and edges are numbers here, their properties parallel lists: a twin for 
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
+from operator import add
 
 from ucloud_operator.ledger.circles import circles, parents_first
 from ucloud_operator.ledger.state import Allocation, Edge, Phase, Wallet
@@ -21,13 +22,11 @@ NO_EDGE = -1  # what a wallet without an open path points at
 
 
 class Network:
-    """Wallets in name order, and their edges. Raises ValueError for what can't be a ledger's state."""
+    """Wallets in name order, and their edges."""
 
     def __init__(self, wallets: Sequence[Wallet]) -> None:
         self.wallets = sorted(wallets, key=lambda wallet: wallet.name)
         self.index = {wallet.name: number for number, wallet in enumerate(self.wallets)}
-        if len(self.index) != len(self.wallets):
-            raise ValueError("two wallets have the same name")
         parents = {
             wallet.name: {edge.parent for edge in wallet.edges if edge.parent in self.index and edge.parent is not None}
             for wallet in self.wallets
@@ -51,35 +50,21 @@ class Network:
         for number, wallet in enumerate(self.wallets):
             for edge in wallet.edges:
                 self._add_edge(number, edge)
-        self._check()
         self.attribute()
         self.reopen()
 
     def _add_edge(self, child: int, edge: Edge) -> None:
         number = len(self.child)
-        name = self.wallets[child].name
         parent = OUTSIDE if edge.parent is None else self.index.get(edge.parent, NOWHERE)
-        if len({allocation.id for allocation in edge.allocations}) != len(edge.allocations):
-            raise ValueError(f"wallet {name}: two allocations from {edge.parent or 'outside'} have the same id")
-        if len({above.parent for above in self.wallets[child].edges}) != len(self.wallets[child].edges):
-            raise ValueError(f"wallet {name}: two edges lead to the same parent")
-        attributed = sum(allocation.used for allocation in edge.allocations)
-        if attributed > edge.usage:
-            raise ValueError(f"wallet {name}: more was used of its allocations ({attributed}) than went up")
         self.child.append(child)
         self.parent.append(parent)
         self.allocations.append(tuple(sorted(edge.allocations, key=lambda one: (one.end_ms, one.id))))
         self.usage.append(edge.usage)
-        self.unattributed.append(edge.usage - attributed)
+        self.unattributed.append(edge.usage - sum(allocation.used for allocation in edge.allocations))
         self.room.append(edge.room)
         self.edges_up[child].append(number)
         if parent >= 0:
             self.edges_down[parent].append(number)
-
-    def _check(self) -> None:
-        for number, wallet in enumerate(self.wallets):
-            if self.local[number] < 0 or self.excess(number) < 0:
-                raise ValueError(f"wallet {wallet.name}: it passed up more than it and its children used")
 
     def twin(self) -> "Network":
         """Make an independent copy; what never changes is shared."""
@@ -130,9 +115,7 @@ class Network:
 
     def is_locked(self, wallet: int) -> bool:
         """Whether priced jobs of this wallet must stop."""
-        if self.wallets[wallet].blocked:
-            return True
-        return not self.free[wallet] and not self.is_open(wallet)
+        return bool(self.wallets[wallet].blocked) or self._is_stuck(wallet)
 
     def path(self, wallet: int) -> list[int]:
         """Follow the pointers: the edges of the first open path, from the wallet up; empty if there is none."""
@@ -174,10 +157,32 @@ class Network:
         assert 0 <= left <= max(units, 0)
         return units - left
 
-    def carried(self, flows: Sequence[int]) -> list[int]:
-        """Return what every edge would carry if every wallet's `flows` went up its first open path as it is now."""
+    def pour(self, units: Sequence[int]) -> None:
+        """Add so much to every wallet's own usage, and charge it up its first open path. No edge may fill by it."""
+        self.local = list(map(add, self.local, units))
+        for edge, some in enumerate(self._carried(units)):
+            if some:
+                assert some < self.room[edge], "an edge fills before its exhaustion"
+                self._take(edge, some)
+
+    def contested(self, units: Sequence[int]) -> Collection[int]:
+        """Return the wallets whose units must be charged one after the other, because they may find too little room.
+
+        Those without a path, and those below an edge that can't hold all that is to come: but all wallets, where one
+        of those may have another way, and meet the others there.
+        """
+        contested = {wallet for wallet, some in enumerate(units) if some and self._is_stuck(wallet)}
+        for edge, some in enumerate(self._carried(units)):
+            if some and some >= self.room[edge]:
+                contested.update(self.fed_by(self.child[edge]))
+        if any(len(self.edges_up[wallet]) > 1 for wallet in contested):
+            return range(len(self.wallets))
+        return contested
+
+    def _carried(self, units: Sequence[int]) -> list[int]:
+        """Return what every edge has to carry if every wallet's units go up its first open path as it is now."""
         carried = [0] * len(self.child)
-        total = list(flows)
+        total = [0 if free else some for free, some in zip(self.free, units, strict=True)]
         for wallet in reversed(self.parents_first):
             edge = self.first_open[wallet]
             if total[wallet] and edge != NO_EDGE:
@@ -186,27 +191,8 @@ class Network:
                     total[self.parent[edge]] += total[wallet]
         return carried
 
-    def pour(self, flows: Sequence[int]) -> None:
-        """Charge every wallet's `flows` up its first open path, all at once. No edge may fill by it."""
-        assert all(self.is_open(wallet) for wallet, units in enumerate(flows) if units)
-        for edge, units in enumerate(self.carried(flows)):
-            if units:
-                assert units < self.room[edge], "an edge fills before its exhaustion"
-                self._take(edge, units)
-
-    def contested(self, flows: Sequence[int]) -> Collection[int]:
-        """Return the wallets whose units must be charged one after the other, because they may find too little room.
-
-        Those without a path, and those below an edge that can't hold all that is to come: but all wallets, where one
-        of those may have another way, and meet the others there.
-        """
-        contested = {wallet for wallet, units in enumerate(flows) if units and not self.is_open(wallet)}
-        for edge, units in enumerate(self.carried(flows)):
-            if units and units >= self.room[edge]:
-                contested.update(self.fed_by(self.child[edge]))
-        if any(len(self.edges_up[wallet]) > 1 for wallet in contested):
-            return range(len(self.wallets))
-        return contested
+    def _is_stuck(self, wallet: int) -> bool:
+        return not self.free[wallet] and not self.is_open(wallet)
 
     def _take(self, edge: int, units: int) -> None:
         assert 0 < units <= self.room[edge]
@@ -260,18 +246,14 @@ class Network:
             if units:
                 self.allocations[edge], self.unattributed[edge] = _attributed(self.allocations[edge], units)
 
-    def turn(self, at_ms: int) -> bool:
-        """Retire, then activate what is due. Returns whether anything changed."""
+    def turn(self, at_ms: int) -> None:
+        """Retire, then activate what is due."""
         self.attribute()
-        turned = False
         for edge, allocations in enumerate(self.allocations):
             if any(_phase_at(one, at_ms) is not one.phase for one in allocations):
                 self.allocations[edge] = tuple(replace(one, phase=_phase_at(one, at_ms)) for one in allocations)
                 self.room[edge] = max(0, self.quota(edge) - self.usage[edge])
-                turned = True
-        if turned:
-            self.reopen()
-        return turned
+        self.reopen()
 
     def transitions(self) -> Iterator[int]:
         """Yield every instant at which an allocation changes its phase, those in the past too."""

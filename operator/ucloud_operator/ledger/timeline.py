@@ -15,6 +15,7 @@ and whoever has another path takes it.
 
 from collections.abc import Sequence
 
+from ucloud_operator.ledger.check import check
 from ucloud_operator.ledger.metering import Metering, bound, earliest_reach, first_reach
 from ucloud_operator.ledger.network import NO_EDGE, OUTSIDE, Network
 from ucloud_operator.ledger.state import State, Stop
@@ -24,6 +25,7 @@ class Timeline:
     """A state that moves. Every method leaves it between two steps: `move`, `settle`, `decide`, and again."""
 
     def __init__(self, state: State) -> None:
+        check(state)
         self.at_ms = state.at_ms
         self.network = Network(state.wallets)
         self.metering = Metering(state.meters, self.network.index, state.at_ms)
@@ -31,9 +33,6 @@ class Timeline:
         self._settled = False
         self._unpaid: dict[int, int] = {}
         self._stops: list[tuple[int, int]] = []
-        for number, wallet in enumerate(self.network.wallets):
-            if sum(self.metering.charged[job] for job in self.metering.of_wallet[number]) > wallet.local_usage:
-                raise ValueError(f"wallet {wallet.name}: its jobs were charged more than was used locally")
 
     def twin(self) -> "Timeline":
         """Make an independent copy, to look ahead with."""
@@ -106,10 +105,10 @@ class Timeline:
         """Charge all that is due at this instant, job by job where there may be too little; note what finds no room."""
         network, metering = self.network, self.metering
         dues = metering.dues(self.at_ms)
-        contested = network.contested(self._flows(dues))
-        self._charge([0 if metering.wallet[job] in contested else due for job, due in enumerate(dues)])
+        contested = network.contested(metering.per_wallet(dues))
+        self._charge([0 if wallet in contested else due for wallet, due in zip(metering.wallet, dues, strict=True)])
         self._unpaid = {}
-        for job, due in enumerate(dues):
+        for job, due in enumerate(dues if contested else ()):
             wallet = metering.wallet[job]
             if due and wallet in contested:
                 charged = due if network.free[wallet] else network.route(wallet, due)
@@ -120,19 +119,8 @@ class Timeline:
 
     def _charge(self, dues: Sequence[int]) -> None:
         """Charge every job so much, all at once. No edge may fill by it."""
-        for job, due in enumerate(dues):
-            if due:
-                self.metering.charge(job, due)
-                self.network.local[self.metering.wallet[job]] += due
-        self.network.pour(self._flows(dues))
-
-    def _flows(self, dues: Sequence[int]) -> list[int]:
-        """Return what every wallet's jobs have to pass up. Those of a free wallet pass up nothing."""
-        flows = [0] * len(self.network.wallets)
-        for job, due in enumerate(dues):
-            if due and not self.network.free[self.metering.wallet[job]]:
-                flows[self.metering.wallet[job]] += due
-        return flows
+        self.metering.charge_all(dues)
+        self.network.pour(self.metering.per_wallet(dues))
 
     def _refuse_starts(self, before_ms: int) -> None:
         """End the runs that begin on the way in wallets that stay locked until `before_ms`: each at its start."""
