@@ -100,8 +100,10 @@ class Client:
         while True:
             request = Request(verb="list", resource=resource, namespace=namespace, query={**selection, **step})
             content = await self._send(request)
-            metadata = section(content, "metadata")
-            yield Page(objects(content, "items"), text(metadata, "resourceVersion"))
+            metadata, items = section(content, "metadata"), objects(content, "items")
+            for each in (content, *items):
+                _insist_on_version(request, each)
+            yield Page(items, text(metadata, "resourceVersion"))
             following = text(metadata, "continue")
             if not following:
                 return
@@ -130,7 +132,10 @@ class Client:
             return found
 
     async def create(self, resource: Resource, body: Json | bytes, *, namespace: str | None = None) -> JsonObject:
-        """Create an object. After an ambiguous `Unreachable` or a `ServerError` look whether it is there."""
+        """Create an object. After an ambiguous `Unreachable` or a `ServerError` look whether it is there.
+
+        Where the API server turned it away first, this may take effect seconds later than it was called.
+        """
         name = None if isinstance(body, bytes) else text(section(body, "metadata"), "name")
         return await self._send(
             Request(verb="create", resource=resource, namespace=namespace, body=encode(body), created_name=name)
@@ -236,6 +241,12 @@ def _still_there(answer: JsonObject) -> bool:
     return text(answer, "kind") != "Status" and held
 
 
+def _insist_on_version(request: Request, body: Json) -> None:
+    """Refuse what can't be put in order; from here on, versions are numbers."""
+    if not text(section(body, "metadata"), "resourceVersion").isdecimal():
+        raise MalformedAnswer(request.verb, request.target, "an object whose resourceVersion is no number")
+
+
 async def _events(request: Request, chunks: AsyncIterator[bytes]) -> AsyncIterator[WatchEvent]:
     async for line in _lines(request, chunks):
         try:
@@ -247,6 +258,7 @@ async def _events(request: Request, chunks: AsyncIterator[bytes]) -> AsyncIterat
             raise answered_error(request.verb, request.target, status=number(body, "code") or 0, content=encode(body))
         if kind not in {"ADDED", "MODIFIED", "DELETED", "BOOKMARK"}:
             raise MalformedAnswer(request.verb, request.target, f"an event of unknown type {kind!r}")
+        _insist_on_version(request, body)
         yield WatchEvent(kind, dict(body))
 
 

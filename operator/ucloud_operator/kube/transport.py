@@ -203,6 +203,8 @@ class Transport:
 
     async def _authenticate(self, *, stale: _Access | None = None) -> _Access:
         """Return access that is not the stale one; the first who finds it stale logs in for everybody."""
+        if self._access is not None and self._access is not stale:
+            return self._access
         async with self._login_lock:
             if self._access is None or self._access is stale:
                 credentials, tls = await asyncio.to_thread(self._log_in)

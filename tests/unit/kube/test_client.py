@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 # ruff: noqa: S106  # the secrets are made up
+import asyncio
 import json
 import logging
 import socket
@@ -40,6 +41,18 @@ async def test_a_list_whose_moment_is_compacted_begins_again(api: ScriptedApi, c
     api.answers("GET", "/api/v1/pods", refusal(410, "Expired"), status=410, query={"continue": "next"})
     api.lists("/api/v1/pods", 12, thing("b", 10))
     assert await client.list(PODS) == [thing("b", 10)]
+
+
+async def test_a_list_whose_moment_never_was_is_an_error(api: ScriptedApi, client: Client) -> None:
+    api.answers("GET", "/api/v1/pods", refusal(410, "Expired"), status=410)
+    with pytest.raises(errors.Gone):
+        await client.list(PODS)
+
+
+async def test_a_list_that_can_not_be_ordered_is_an_error(api: ScriptedApi, client: Client) -> None:
+    api.lists("/api/v1/pods", 9, {"metadata": {"name": "a"}})
+    with pytest.raises(errors.MalformedAnswer, match="resourceVersion"):
+        await client.list(PODS)
 
 
 async def test_a_status_patch_carries_the_version_it_was_decided_on(api: ScriptedApi, client: Client) -> None:
@@ -194,6 +207,18 @@ async def test_a_401_brings_one_new_login(api: ScriptedApi, client: Client) -> N
     assert [request.headers["Authorization"] for request in api.seen] == ["Bearer secret-1", "Bearer secret-2"]
 
 
+async def test_many_401s_bring_one_new_login(api: ScriptedApi, client: Client) -> None:
+    refused = refusal(401, "Unauthorized")
+    api.answers("GET", POD, refused, status=401).answers("GET", POD, refused, status=401)
+    api.answers("GET", POD, thing("p", 1)).answers("GET", POD, thing("p", 1))
+    await asyncio.gather(*(client.get(PODS, "p", namespace="physics") for _ in range(2)))
+    assert api.logins == 2
+
+
+async def test_a_client_that_was_never_used_closes() -> None:
+    await Client().close()
+
+
 async def test_a_second_401_is_believed(api: ScriptedApi, client: Client) -> None:
     for _ in range(2):
         api.answers("POST", PODS_PATH, refusal(401, "Unauthorized"), status=401)
@@ -275,11 +300,18 @@ async def test_a_watchs_lines_may_come_in_any_pieces(api: ScriptedApi, client: C
         (line("ERROR", refusal(500, "InternalError")), errors.ServerError),
         (b"{not json\n", errors.MalformedAnswer),
         (line("SURPRISE", {}), errors.MalformedAnswer),
+        (line("ADDED", {}), errors.MalformedAnswer),
+        (b"x" * 200, errors.MalformedAnswer),
     ],
 )
 async def test_what_ends_a_watch_is_told(
-    api: ScriptedApi, client: Client, chunk: bytes, kind: type[errors.ApiError]
+    api: ScriptedApi,
+    client: Client,
+    monkeypatch: pytest.MonkeyPatch,
+    chunk: bytes,
+    kind: type[errors.ApiError],
 ) -> None:
+    monkeypatch.setattr("ucloud_operator.kube.client.LONGEST_LINE_BYTES", 199)
     api.watches("/api/v1/pods", 4, chunk, ends=False)
     with pytest.raises(kind, match="watch pods"):
         await watched(client)

@@ -32,13 +32,13 @@ class OneLease(Client):
         self.answering = True
 
     async def get(self, resource: Resource, name: str, *, namespace: str | None = None) -> JsonObject:
-        self._reach("get", resource)
+        await self._reach("get", resource)
         if self.spec is None:
             raise errors.NotFound("get", f"{resource} {namespace}/{name}", "not found", status=404)
         return self._answer("get", resource)
 
     async def create(self, resource: Resource, body: Json | bytes, *, namespace: str | None = None) -> JsonObject:
-        self._reach("create", resource)
+        await self._reach("create", resource)
         assert isinstance(body, dict)
         if self.spec is not None:
             raise errors.AlreadyExists("create", f"{resource} {namespace}", "exists", status=409)
@@ -54,7 +54,7 @@ class OneLease(Client):
         namespace: str | None = None,
         resource_version: str | None = None,
     ) -> JsonObject:
-        self._reach("patch", resource)
+        await self._reach("patch", resource)
         if self.spec is None:
             raise errors.NotFound("patch", f"{resource} {namespace}/{name}", "not found", status=404)
         if resource_version != str(self.version):
@@ -73,7 +73,8 @@ class OneLease(Client):
         self.spec = spec
         self.touch()
 
-    def _reach(self, verb: str, resource: Resource) -> None:
+    async def _reach(self, verb: str, resource: Resource) -> None:
+        await asyncio.sleep(0)  # others' requests are under way, too
         if not self.reachable:
             raise errors.Unreachable(verb, str(resource), "no answer", ambiguous=False)
 
