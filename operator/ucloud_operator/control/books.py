@@ -226,13 +226,22 @@ def circle_of(plan: Plan, wallet_key: str) -> str:
 
 
 def _runs(job: UCloudJob, end_ms: int | None) -> tuple[Run, ...]:
-    """Return the job's runs as the ledger takes them, the open one with its planned end."""
-    return tuple(
+    """Return the job's runs as the ledger takes them, the open one with its planned end.
+
+    Those that are no longer listed become one run of a millisecond that cost exactly as much as they did.
+    """
+    folded, listed = job.status.runs_folded, job.status.runs
+    runs = [
         Run(
             run.started_at, run.ended_at if run.ended_at is not None else end_ms, run.price, run.replicas, run.period_ms
         )
-        for run in job.status.runs
-    )
+        for run in listed
+    ]
+    if folded.runs:
+        first, period_ms = listed[0].started_at, listed[0].period_ms
+        cost = folded.usage * period_ms + folded.remainder
+        runs.insert(0, Run(first - 1, first, cost, 1, period_ms))
+    return tuple(runs)
 
 
 def _accounts(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from ucloud_operator.api.job import JobRun, UCloudJob, UCloudJobStatus
+from ucloud_operator.api.job import MAX_RUNS, JobRun, RunsFolded, UCloudJob, UCloudJobStatus
 from ucloud_operator.lifecycle.kubelet import Pod
 from ucloud_operator.settings import FOREVER_MS
 
@@ -16,6 +16,23 @@ def run_number(status: UCloudJobStatus) -> int:
     """Return the number of the run that goes on, or else of the one that comes next; the first is 1."""
     run = open_run(status)
     return run.number if run is not None else status.runs_folded.runs + len(status.runs) + 1
+
+
+def fold(status: UCloudJobStatus) -> tuple[tuple[JobRun, ...], RunsFolded]:
+    """Make room for one more run: the oldest is added to the sum of those that are no longer listed, exactly."""
+    if len(status.runs) < MAX_RUNS:
+        return status.runs, status.runs_folded
+    (oldest, *kept), folded = status.runs, status.runs_folded
+    assert oldest.ended_at is not None, "only the newest run goes on"
+    lasted_ms = oldest.ended_at - oldest.started_at
+    owed = folded.remainder + oldest.price * oldest.replicas * lasted_ms
+    usage, remainder = divmod(owed, oldest.period_ms)
+    return tuple(kept), RunsFolded(
+        runs=folded.runs + 1,
+        elapsed_ms=folded.elapsed_ms + lasted_ms,
+        usage=folded.usage + usage,
+        remainder=remainder,
+    )
 
 
 def elapsed_ms(status: UCloudJobStatus) -> int:

@@ -6,7 +6,7 @@ from ucloud_operator.api import JobState, JobUpdate, UCloudJobStatus, Wallet
 from ucloud_operator.api.common import Condition
 from ucloud_operator.api.job import JobRate, JobRun, JobWallet
 from ucloud_operator.lifecycle import sentences
-from ucloud_operator.lifecycle.facts import expires_ms, open_run, run_number
+from ucloud_operator.lifecycle.facts import expires_ms, fold, open_run, run_number
 from ucloud_operator.lifecycle.sentences import Reason
 from ucloud_operator.lifecycle.states import append_update, step
 from ucloud_operator.lifecycle.stops import Outcome
@@ -58,6 +58,7 @@ def running(view: View, started_ms: int, rate: JobRate, wallet: Wallet) -> UClou
         state=step(status.state, Reason.Started, JobState.RUNNING), status=sentences.RUNNING, timestamp=started_ms
     )
     expires = expires_ms(job, started_ms)
+    runs, folded = fold(status)
     return status.model_copy(
         update={
             "state": JobState.RUNNING,
@@ -66,7 +67,8 @@ def running(view: View, started_ms: int, rate: JobRate, wallet: Wallet) -> UClou
             "expires_at": expires if expires < FOREVER_MS else None,
             "rate": rate,
             "rate_per_minute": rate.price * rate.replicas * MINUTE_MS // rate.period_ms,
-            "runs": (*status.runs, run),
+            "runs": (*runs, run),
+            "runs_folded": folded,
             "wallet": JobWallet(name=wallet.metadata.name, uid=wallet.metadata.uid),
             "reason": Reason.Started.value,
             "message": sentences.RUNNING,

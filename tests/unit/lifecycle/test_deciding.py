@@ -255,6 +255,17 @@ class TestSuspension:
         assert status.expires_at == at(120)
         assert [run.number for run in status.runs] == [1, 2]
 
+    def test_old_runs_are_summed_up_exactly(self) -> None:
+        long_lived = life()
+        for number in range(64):
+            long_lived = long_lived.has_run(10 * number, 10 * number + 1.001)
+        waiting = long_lived.is_in_queue().pods(pod().labelled(pods.RUN, "65").runs(1000))
+        status = waiting.writes(1001)
+        assert [status.runs[0].number, status.runs[-1].number, len(status.runs)] == [2, 65, 64]
+        folded = status.runs_folded
+        assert (folded.runs, folded.elapsed_ms) == (1, 1001)
+        assert (folded.usage, folded.remainder) == divmod(50_000 * 1001, 60_000)
+
 
 class TestLeaving:
     def test_an_ended_pod_is_let_go_when_its_end_is_written_down(self) -> None:
