@@ -109,9 +109,12 @@ def _wallet_panel(scene: Scene, now_ms: int) -> RenderableType:
     colour = "green" if left > _LOW else "yellow" if left > _LAST else "red"
     bar = ProgressBar(total=USABLE_BEFORE, completed=usable, complete_style=colour, finished_style=colour)
     locked = scene.wallet is not None and scene.wallet.status.locked
-    numbers = Text(_amounts(scene, now_ms))
+    numbers = Text(f"{_amounts(scene, now_ms)}{_limit(scene, now_ms)}")
     forecast = Text("locked: nothing can be used any more", "bold red") if locked else Text(_forecast(scene, now_ms))
-    return Panel(Group(numbers, bar, forecast), title=f"[bold]{_name(scene)}", title_align="left")
+    rows = Table.grid(expand=True)
+    for row in (numbers, bar, forecast):
+        rows.add_row(row)
+    return Panel(rows, title=f"[bold]{_name(scene)}", title_align="left")
 
 
 def _job_panel(scene: Scene) -> RenderableType:
@@ -140,6 +143,14 @@ def _name(scene: Scene) -> str:
 def _amounts(scene: Scene, now_ms: int) -> str:
     quota = scene.wallet.status.quota if scene.wallet else 0
     return f"used {scene.used(now_ms):,} of {quota:,}, can still use {scene.usable(now_ms):,}"
+
+
+def _limit(scene: Scene, now_ms: int) -> str:
+    """Why it is less than quota minus usage, where it is."""
+    if scene.wallet is None or scene.usable(now_ms) >= scene.wallet.status.quota - scene.used(now_ms):
+        return ""
+    parents = ", ".join(group.parent.key for group in scene.wallet.status.groups if group.parent)
+    return f" (what is left of {parents})" if parents else ""
 
 
 def _forecast(scene: Scene, now_ms: int) -> str:
