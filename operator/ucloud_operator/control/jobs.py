@@ -10,7 +10,7 @@ from ucloud_operator.api import JobState
 from ucloud_operator.control.calls import Calls
 from ucloud_operator.control.events import Happening, tell
 from ucloud_operator.control.queue import Key
-from ucloud_operator.control.world import JOB, PLAN, WALLET
+from ucloud_operator.control.world import JOB, PLAN, WALLET, parents_of
 from ucloud_operator.kube.errors import AlreadyExists, ApiError, Conflict, Forbidden, Invalid, NotFound
 from ucloud_operator.kube.resources import NAMESPACES
 from ucloud_operator.ledger.state import Run
@@ -125,9 +125,9 @@ class Jobs:
         return self._failing.setdefault(uid, now_ms)
 
     def _admit(self, job: UCloudJob, wallet: Wallet | None, now_ms: int) -> Objection | None:
-        """Ask the admission chain; a wallet whose first status isn't written yet is not there yet."""
+        """Ask the admission chain; a wallet whose spec, or one above it, isn't applied yet is not there yet."""
         product, application = self._world.product_for(job), self._world.application_for(job)
-        applied = wallet if wallet is not None and wallet.status.metered_at is not None else None
+        applied = wallet if wallet is not None and self._is_applied(wallet) else None
         runway_ms: int | None = 0
         numbers = None
         if applied is not None and product is not None:
@@ -152,6 +152,18 @@ class Jobs:
         if objection is not None:
             self._world.wait(job.key)
         return objection
+
+    def _is_applied(self, wallet: Wallet) -> bool:
+        """Say whether the newest specs of a wallet and of all above it stand in their statuses, and so in the books."""
+        found, todo = {wallet.key}, [wallet]
+        while todo:
+            each = todo.pop()
+            if each.status.metered_at is None or each.status.observed_generation != each.metadata.generation:
+                return False
+            above = parents_of(each) - found
+            found |= above
+            todo += [parent for key in above if (parent := self._world.wallet(key)) is not None]
+        return True
 
     async def _is_namespace_terminating(self, job: UCloudJob, pods: tuple[Pod, ...]) -> bool:
         """Ask whether the namespace is being deleted, where that would explain why a pod is."""
