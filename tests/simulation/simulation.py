@@ -165,6 +165,11 @@ class Simulation:
             return False
         return True
 
+    def is_over(self) -> bool:
+        """Say whether all jobs have ended and no pod of theirs is held or runs any more."""
+        held = any("finalizers" in pod["metadata"] for pod in self.api.storage.every(PODS))
+        return not held and not self.kubelets.running and all(job.is_final for job in self.jobs())
+
     # Time
 
     async def until(self, met: Callable[[], Any], *, within_seconds: float = 300) -> None:
