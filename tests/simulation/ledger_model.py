@@ -31,7 +31,7 @@ class Job:
         for run in self.runs:
             last_ms = at_ms if run.end_ms is None else min(at_ms, run.end_ms)
             exact += Fraction(run.price * run.replicas * max(0, last_ms - run.start_ms), run.period_ms)
-        return int(exact) - self.charged - self.overrun
+        return max(0, int(exact) - self.charged - self.overrun)
 
 
 @dataclass

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.simulation.ledger_model import Model, sorted_state
-from ucloud_operator.ledger import Allocation, Edge, Ledger, Meter, Phase, Run, State, Stop, Wallet
+from ucloud_operator.ledger import Allocation, Edge, Ledger, Meter, Phase, Run, State, Stop, Wallet, usage_at
 from ucloud_operator.ledger.invariants import no_edge_is_overdrawn, violations
 
 T = TypeVar("T")
@@ -73,6 +73,21 @@ def states(draw: st.DrawFn) -> State:
     jobs = draw(st.lists(st.tuples(names, runs()), min_size=draw(st.sampled_from([0, 1, 2, 3])), max_size=5))
     meters = tuple(Meter(f"j{number}", name, its_runs) for number, (name, its_runs) in enumerate(jobs))
     return State(draw(st.sampled_from([0, 0, 3, 10])), graph, meters)
+
+
+@st.composite
+def states_ahead(draw: st.DrawFn) -> State:
+    """States in which some job was charged for more time than has passed, or owes for time that has."""
+    state = draw(states())
+    meters = []
+    for meter in state.meters:
+        charged = usage_at(meter.runs, draw(st.integers(0, END_MS)))
+        meters.append(replace(meter, charged=charged, overrun=draw(st.integers(0, 3))))
+    charged_in = {wallet.name: 0 for wallet in state.wallets}
+    for meter in meters:
+        charged_in[meter.wallet] += meter.charged
+    wallets = (replace(wallet, local_usage=wallet.local_usage + charged_in[wallet.name]) for wallet in state.wallets)
+    return State(state.at_ms, tuple(wallets), tuple(meters))
 
 
 @dataclass(frozen=True)
@@ -140,6 +155,17 @@ def test_the_ledger_does_what_the_definition_says(state: State, more_ms: int) ->
     assert sorted_state(ledger.state()) == expected
     assert violations(ledger.state()) == []
     assert list(no_edge_is_overdrawn(ledger.state())) == []
+
+
+@examples
+@given(states_ahead(), st.integers(0, 30))
+def test_also_when_a_job_has_paid_too_much_or_too_little_before(state: State, more_ms: int) -> None:
+    ledger = Ledger(state)
+    forecasts = [stop for forecast in ledger.forecasts(state.at_ms + more_ms) for stop in forecast.stops]
+    stops = ledger.advance(state.at_ms + more_ms)
+    expected, expected_stops = as_walked(state, state.at_ms + more_ms)
+    assert list(stops) == forecasts == expected_stops
+    assert sorted_state(ledger.state()) == expected
 
 
 @examples

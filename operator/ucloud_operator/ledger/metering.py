@@ -12,7 +12,7 @@ from ucloud_operator.ledger.usage import Line, common_scale, line_at
 
 
 class Metering:
-    """Parallel lists over the jobs. Raises ValueError where one was charged more than it has used."""
+    """Parallel lists over the jobs."""
 
     def __init__(self, meters: Iterable[Meter], wallets: Mapping[str, int], at_ms: int) -> None:
         self.meters = sorted(meters, key=lambda meter: (meter.runs[0].start_ms, meter.uid))
@@ -27,7 +27,6 @@ class Metering:
         self.charged = [meter.charged for meter in self.meters]
         self.paid = [meter.charged + meter.overrun for meter in self.meters]
         self.line = [line_at(runs, at_ms, self.scale) for runs in self.runs]
-        self.dues(at_ms)
 
     def twin(self) -> "Metering":
         """Make an independent copy; what never changes is shared."""
@@ -47,13 +46,14 @@ class Metering:
     def dues(self, at_ms: int) -> list[int]:
         """Return for every job the units that have fallen due by then and are neither charged nor overrun."""
         scale = self.scale
-        dues = [
-            (level + rate * (start if at_ms < start else min(at_ms, end))) // scale - paid
+        return [
+            max(0, (level + rate * (start if at_ms < start else min(at_ms, end))) // scale - paid)
             for (level, rate, start, end), paid in zip(self.line, self.paid, strict=True)
         ]
-        if min(dues, default=0) < 0:
-            raise ValueError(f"job {self.meters[dues.index(min(dues))].uid}: more was charged than has fallen due")
-        return dues
+
+    def bills(self, jobs: Iterable[int]) -> "list[Bill]":
+        """Return what it takes to say what these jobs owe by any instant until the next transition."""
+        return [(self.line[job], self.paid[job]) for job in jobs]
 
     def per_wallet(self, units: Sequence[int]) -> list[int]:
         """Add up, for every wallet, the units of its jobs."""
@@ -104,37 +104,40 @@ class Metering:
                 yield run.start_ms
 
 
-def first_reach(lines: Sequence[Line], scale: int, units: int, after_ms: int, until_ms: int | None) -> int | None:
-    """Return the first instant after `after_ms`, up to `until_ms`, by which `units` have fallen due on all the lines.
+Bill = tuple[Line, int]  # what falls due, and how much of it is paid
 
-    Exact: the sum of the lines without their floors can't be smaller, so it gives an instant before which there is
-    nothing to find, and it is larger by less than one unit per line, so the search from there is short.
+
+def first_reach(bills: Sequence[Bill], scale: int, units: int, after_ms: int, until_ms: int | None) -> int | None:
+    """Return the first instant after `after_ms`, up to `until_ms`, by which so many units are owed in all.
+
+    Exact: the sum without the floors can't be smaller, so it gives an instant before which there is nothing to find;
+    and it is larger by less than one unit per job, so the search from there is short.
     """
-    sooner = earliest_reach(*bound(lines, after_ms), scale, units, after_ms)
+    sooner = earliest_reach(*bound(bills, scale, after_ms), scale, units, after_ms)
     if sooner is None:
         return None
-    last_ms = max(line.end_ms for line in lines)
+    last_ms = max(line.end_ms for line, _ in bills)
     until_ms = last_ms if until_ms is None else min(until_ms, last_ms)
     low, high, step = sooner - 1, sooner, 1
-    while _sum_due(lines, scale, min(high, until_ms)) < units:
+    while _owed(bills, scale, min(high, until_ms)) < units:
         if high >= until_ms:
             return None
         low, high, step = high, high + step, step * 2
     high = min(high, until_ms)
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if _sum_due(lines, scale, middle) >= units else (middle, high)
+        low, high = (low, middle) if _owed(bills, scale, middle) >= units else (middle, high)
     return high
 
 
-def bound(lines: Iterable[Line], after_ms: int) -> tuple[int, int]:
-    """Return (level, rate) of one line that no sum of these exceeds at or after `after_ms`."""
+def bound(bills: Iterable[Bill], scale: int, after_ms: int) -> tuple[int, int]:
+    """Return (level, rate) of one line that the sum of what is owed never exceeds at or after `after_ms`."""
     level = rate = 0
-    for line in lines:
-        if line.end_ms <= after_ms:
-            level += line.level + line.rate * line.end_ms
-        else:
-            level += line.level + line.rate * max(0, line.start_ms - after_ms)
+    for line, paid in bills:
+        owed = line.level + line.rate * min(max(after_ms, line.start_ms), line.end_ms) - paid * scale
+        level += max(0, owed)
+        if line.end_ms > after_ms:
+            level -= line.rate * after_ms
             rate += line.rate
     return level, rate
 
@@ -146,7 +149,8 @@ def earliest_reach(level: int, rate: int, scale: int, units: int, after_ms: int)
     return max(after_ms + 1, -((level - units * scale) // rate))
 
 
-def _sum_due(lines: Iterable[Line], scale: int, at_ms: int) -> int:
+def _owed(bills: Iterable[Bill], scale: int, at_ms: int) -> int:
     return sum(
-        (level + rate * (start if at_ms < start else min(at_ms, end))) // scale for level, rate, start, end in lines
+        max(0, (level + rate * (start if at_ms < start else min(at_ms, end))) // scale - paid)
+        for (level, rate, start, end), paid in bills
     )

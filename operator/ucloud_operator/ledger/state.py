@@ -121,7 +121,8 @@ class Meter:
 
     `charged` is part of its wallet's `local_usage`; `overrun` is what found no room when it fell due and is not charged
     later either. Once an instant is decided, `charged + overrun` is `usage_at(runs, at_ms)`. Where it is less, the rest
-    falls due at the state's own instant (a start that was learned late).
+    falls due at the state's own instant (a start that was learned late). Where it is more (a job's facts may be newer
+    than its wallet's), nothing falls due until the usage has caught up.
     """
 
     uid: str

@@ -142,42 +142,34 @@ class Timeline:
         """Return the first instant from now on, `until_ms` at the latest, at which some edge is filled."""
         network, metering = self.network, self.metering
         found = None
-        for sooner_ms, edge, units in self._candidates():
+        for sooner_ms, edge in self._candidates():
             if until_ms is not None and sooner_ms > until_ms:
                 break
             fed_by = (wallet for wallet in network.fed_by(network.child[edge]) if not network.free[wallet])
-            lines = [metering.line[job] for wallet in fed_by for job in metering.of_wallet[wallet]]
-            full_ms = first_reach(lines, metering.scale, units, self.at_ms, until_ms)
+            bills = metering.bills(job for wallet in fed_by for job in metering.of_wallet[wallet])
+            full_ms = first_reach(bills, metering.scale, network.room[edge], self.at_ms, until_ms)
             if full_ms is not None:
                 found = until_ms = full_ms
         return found
 
-    def _candidates(self) -> list[tuple[int, int, int]]:
-        """Return (instant before which it can't fill, edge, units that must have fallen due to fill it), soonest first.
-
-        Those units count from the jobs' beginnings: what they paid already, and what there is room for.
-        """
+    def _candidates(self) -> list[tuple[int, int]]:
+        """Return (instant before which it can't fill, edge), the soonest first, for all edges that carry anything."""
         network, metering = self.network, self.metering
-        size = len(network.wallets)
-        level, rate, paid = [0] * size, [0] * size, [0] * size
+        level, rate = [0] * len(network.wallets), [0] * len(network.wallets)
         candidates = []
         for wallet in reversed(network.parents_first):
             edge = network.first_open[wallet]
             if edge == NO_EDGE:
                 continue
             if not network.free[wallet]:
-                jobs = metering.of_wallet[wallet]
-                own_level, own_rate = bound((metering.line[job] for job in jobs), self.at_ms)
-                level[wallet] += own_level
-                rate[wallet] += own_rate
-                paid[wallet] += sum(metering.paid[job] for job in jobs)
-            units = paid[wallet] + network.room[edge]
-            sooner_ms = earliest_reach(level[wallet], rate[wallet], metering.scale, units, self.at_ms)
+                own = bound(metering.bills(metering.of_wallet[wallet]), metering.scale, self.at_ms)
+                level[wallet] += own[0]
+                rate[wallet] += own[1]
+            sooner_ms = earliest_reach(level[wallet], rate[wallet], metering.scale, network.room[edge], self.at_ms)
             if sooner_ms is not None:
-                candidates.append((sooner_ms, edge, units))
+                candidates.append((sooner_ms, edge))
             above = network.parent[edge]
             if above != OUTSIDE:
                 level[above] += level[wallet]
                 rate[above] += rate[wallet]
-                paid[above] += paid[wallet]
         return sorted(candidates)
