@@ -1,4 +1,5 @@
 # The operator's image: Python, and what uv.lock names. Everything comes as wheels, so nothing here compiles C.
+# Whom to trust for downloads is the base image's business (UV_SYSTEM_CERTS), as for pip.
 ARG BASE_IMAGE=python:3.13-slim-trixie
 
 FROM ${BASE_IMAGE} AS build
@@ -6,7 +7,8 @@ ENV UV_PROJECT_ENVIRONMENT=/opt/ucloud-operator \
     UV_PYTHON_DOWNLOADS=never \
     UV_COMPILE_BYTECODE=1 \
     UV_LINK_MODE=copy \
-    UV_NO_CACHE=1
+    UV_NO_CACHE=1 \
+    UV_SYSTEM_CERTS=1
 WORKDIR /src
 COPY pyproject.toml uv.lock ./
 # The uv that the project itself uses; then the dependencies, in a layer of their own that a change of code leaves alone.
