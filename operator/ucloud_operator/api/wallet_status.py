@@ -84,6 +84,11 @@ class DepartedWallet(Model):
     usage: Amount
     """What it had used of this wallet's credits."""
 
+    @property
+    def key(self) -> str:
+        """`namespace/name`, as the wallet itself called its key."""
+        return f"{self.namespace}/{self.name}"
+
 
 class WalletStatus(Model):
     """What a wallet has, had and can still use. Amounts are in the category's smallest unit, as of `meteredAt`."""
@@ -106,6 +111,9 @@ class WalletStatus(Model):
     max_usable: Amount = 0
     """How much can still be used now: the least that is left anywhere on the way up, so it can be less than quota minus
     usage."""
+
+    reserved: Amount = 0
+    """What is set aside for jobs of this namespace (`funding: Reserve`) and not used yet. Nobody else can use it."""
 
     locked: bool = False
     """Whether nothing can be used any more. Jobs of a locked wallet neither start nor run."""

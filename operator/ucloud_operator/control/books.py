@@ -24,15 +24,17 @@ from ucloud_operator.ledger.state import Wallet as Account
 from ucloud_operator.ledger.usage import usage_at
 from ucloud_operator.lifecycle.facts import open_run, planned_end
 from ucloud_operator.lifecycle.sentences import Reason
+from ucloud_operator.lifecycle.statement import account_of
 from ucloud_operator.settings import FOREVER_MS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from ucloud_operator.api import UCloudJob, Wallet
-    from ucloud_operator.api.wallet import GroupStatus
+    from ucloud_operator.api.wallet import DepartedWallet, GroupStatus
     from ucloud_operator.control.world import World
     from ucloud_operator.ledger.state import WalletNumbers
+    from ucloud_operator.lifecycle.statement import Settled
 
 MAX_PLANNED_STOPS = 64
 """How many exhaustions are looked ahead to: a bound, not a rule; the next one is planned when the first has come."""
@@ -161,9 +163,10 @@ class Books:
         local: dict[str, int] = {}
         meters: list[Meter] = []
         for key, wallet in wallets.items():
-            local[key] = wallet.status.opening_usage + wallet.status.settled_usage
+            settled = self._world.settled(account_of(wallet))
+            local[key] = wallet.status.opening_usage + settled.usage
             for job in self._world.jobs_of(key):
-                meter = self._meter(job, wallet, at_ms, ends or {})
+                meter = self._meter(job, wallet, settled, at_ms, ends or {})
                 if isinstance(meter, int):
                     local[key] += meter
                 else:
@@ -171,11 +174,13 @@ class Books:
                     meters.append(meter)
         return State(at_ms, tuple(_accounts(wallets, local, self.blocked)), tuple(meters))
 
-    def _meter(self, job: UCloudJob, wallet: Wallet, at_ms: int, ends: Mapping[str, int]) -> Meter | int:
+    def _meter(
+        self, job: UCloudJob, wallet: Wallet, settled: Settled, at_ms: int, ends: Mapping[str, int]
+    ) -> Meter | int:
         """Return the job's meter while it runs, else its usage, which is 0 where it is counted elsewhere."""
         status, uid = job.status, job.metadata.uid
         assert status.wallet is not None  # noqa: S101  # the index says so
-        if uid in wallet.status.settling or status.wallet.uid != wallet.metadata.uid:
+        if uid in settled.uids or status.wallet.uid != wallet.metadata.uid:
             return 0
         run = open_run(status)
         if job.is_final or run is None:
@@ -244,6 +249,17 @@ def _runs(job: UCloudJob, end_ms: int | None) -> tuple[Run, ...]:
     return tuple(runs)
 
 
+def departed_from(wallet: Wallet, wallets: Mapping[str, Wallet]) -> tuple[DepartedWallet, ...]:
+    """Return the wallets below that are gone; one of the same name that has come back goes on for the one that went."""
+    return tuple(gone for gone in wallet.status.departed if not _is_back(gone, wallet.key, wallets.get(gone.key)))
+
+
+def _is_back(gone: DepartedWallet, parent_key: str, wallet: Wallet | None) -> bool:
+    if wallet is None or wallet.metadata.uid == gone.uid:
+        return False
+    return any(group.parent is not None and group.parent.key == parent_key for group in wallet.status.groups)
+
+
 def _accounts(
     wallets: Mapping[str, Wallet], local: Mapping[str, int], blocked: Callable[[Wallet], str]
 ) -> Iterable[Account]:
@@ -253,15 +269,16 @@ def _accounts(
         for group in wallet.status.groups:
             if group.parent is not None and group.parent.key in children:
                 children[group.parent.key].append(key)
-    departed = {gone.uid for wallet in wallets.values() for gone in wallet.status.departed}
-    passed = {key: 0 for key, wallet in wallets.items() if wallet.metadata.uid in departed}  # it stands in the parent
+    departed = {key: departed_from(wallet, wallets) for key, wallet in wallets.items()}
+    written = {gone.uid for below in departed.values() for gone in below}
+    passed = {key: 0 for key, wallet in wallets.items() if wallet.metadata.uid in written}  # it stands in the parent
 
     def passed_up(key: str) -> int:
         """Return what a wallet's one edge carries."""
         if key not in passed:
             status = wallets[key].status
             passed[key] = 0  # a circle ends here
-            below = sum(passed_up(child) for child in children[key]) + sum(gone.usage for gone in status.departed)
+            below = sum(passed_up(child) for child in children[key]) + sum(gone.usage for gone in departed[key])
             free = wallets[key].spec.pays_for.free_to_use
             passed[key] = 0 if free or not status.groups else max(0, local[key] + below - status.excess)
         return passed[key]
@@ -270,19 +287,20 @@ def _accounts(
         groups = wallet.status.groups
         yield Account(
             name=key,
-            edges=tuple(_edge(group, passed_up(key) if len(groups) == 1 else group.tree_usage) for group in groups),
-            local_usage=local[key] + sum(gone.usage for gone in wallet.status.departed),
+            edges=tuple(edge_of(group, passed_up(key) if len(groups) == 1 else None) for group in groups),
+            local_usage=local[key] + sum(gone.usage for gone in departed[key]),
             free_to_use=wallet.spec.pays_for.free_to_use,
             blocked=blocked(wallet),
         )
 
 
-def _edge(group: GroupStatus, usage: int) -> Edge:
-    """Build the ledger's edge.
+def edge_of(group: GroupStatus, usage: int | None = None) -> Edge:
+    """Build the ledger's edge, with its usage as it was written down or as it has become since.
 
-    It attributes what was used since the checkpoint itself; what a run learned late has given back is taken here,
-    from what was attributed last.
+    The ledger attributes more itself. What a run learned late has given back is taken here, from what was attributed
+    last.
     """
+    usage = group.tree_usage if usage is None else usage
     too_much = max(0, group.tree_usage - usage)
     allocations = []
     for status in sorted(group.allocations, key=lambda a: (a.end_date, a.id), reverse=True):

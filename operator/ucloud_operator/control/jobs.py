@@ -10,7 +10,7 @@ from ucloud_operator.api import JobState
 from ucloud_operator.control.calls import Calls
 from ucloud_operator.control.events import Happening, tell
 from ucloud_operator.control.queue import Key
-from ucloud_operator.control.world import JOB, PLAN, WALLET, parents_of
+from ucloud_operator.control.world import JOB, PLAN, SETTLE, parents_of
 from ucloud_operator.kube.errors import AlreadyExists, ApiError, Conflict, Forbidden, Invalid, NotFound
 from ucloud_operator.kube.resources import NAMESPACES
 from ucloud_operator.ledger.state import Run
@@ -29,6 +29,7 @@ from ucloud_operator.lifecycle.decide import decide
 from ucloud_operator.lifecycle.facts import open_run
 from ucloud_operator.lifecycle.observe import Waiting, observe_pod
 from ucloud_operator.lifecycle.sentences import Reason
+from ucloud_operator.lifecycle.statement import account_of_job
 from ucloud_operator.lifecycle.stops import Stop
 from ucloud_operator.lifecycle.view import View
 
@@ -88,7 +89,7 @@ class Jobs:
             now_ms=now_ms,
             settings=self._settings,
             credits=self._credits(job, pods, wallet, now_ms),
-            settled=wallet is not None and job.metadata.uid in wallet.status.settling,
+            settled=self._is_settled(job),
             namespace_terminating=await self._is_namespace_terminating(job, pods),
             failing_since_ms=self._failing_since(job, pods, now_ms),
             rejected=self._rejected.get(job.metadata.uid, ""),
@@ -115,6 +116,10 @@ class Jobs:
         word = trouble.partition(":")[0]
         reason = Reason(word) if word in {Reason.WalletDeleted, Reason.ParentNotFound} else Reason.WalletBlocked
         return Stop(reason, end_ms)
+
+    def _is_settled(self, job: UCloudJob) -> bool:
+        account = account_of_job(job)
+        return account is not None and job.metadata.uid in self._world.settled(account).uids
 
     def _failing_since(self, job: UCloudJob, pods: tuple[Pod, ...], now_ms: int) -> int | None:
         """Return since when one of the pods that wait to start fails to."""
@@ -179,7 +184,7 @@ class Jobs:
 
     # What to do
 
-    async def _carry_out(self, job: UCloudJob, command: Command) -> bool:  # noqa: C901  # a table of commands
+    async def _carry_out(self, job: UCloudJob, command: Command) -> bool:  # a table of commands
         """Carry out one command; return whether to go on at once."""
         try:
             match command:
@@ -196,9 +201,8 @@ class Jobs:
                 case WriteStatus():
                     await self._write(job, command)
                 case Settle():
-                    wallet = self._world.wallet_for(job)
-                    if wallet is not None:
-                        self._queue.add(Key(WALLET, wallet.key))
+                    assert job.status.wallet is not None  # noqa: S101  # it has used something
+                    self._queue.add(Key(SETTLE, f"{job.metadata.namespace}/{job.status.wallet.name}"))
                     return False
                 case ReleaseJob():
                     await self._calls.release_job(job)

@@ -13,9 +13,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from ucloud_operator.api.checkpoint import WalletCheckpoint
 from ucloud_operator.api.common import Condition, saturate
 from ucloud_operator.api.wallet import AllocationStatus, DepartedWallet, GroupStatus, WalletStatus
-from ucloud_operator.control.books import Plan, circle_of
+from ucloud_operator.control.books import Plan, circle_of, edge_of
 from ucloud_operator.ledger.ledger import Ledger
 from ucloud_operator.ledger.state import Allocation, Edge, Phase
 from ucloud_operator.settings import FOREVER_MS
@@ -23,10 +24,11 @@ from ucloud_operator.settings import FOREVER_MS
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ucloud_operator.api import UCloudJob, Wallet
+    from ucloud_operator.api import Wallet
     from ucloud_operator.api.wallet import WalletReference
     from ucloud_operator.ledger.state import State, WalletNumbers
     from ucloud_operator.ledger.state import Wallet as Account
+    from ucloud_operator.lifecycle.statement import Settled
     from ucloud_operator.settings import Settings
 
 QUIET_FACTOR = 10
@@ -42,21 +44,23 @@ class Publication:
 
 
 @dataclass(frozen=True, slots=True)
-class Moves:
-    """Usage that changes its place without changing its amount."""
+class Around:
+    """What a wallet's status says of others."""
 
-    settled: tuple[UCloudJob, ...] = ()  # deleted jobs whose usage the wallet takes over
-    forgotten: frozenset[str] = frozenset()  # uids of settled jobs that are gone since
+    settled: Settled  # what its statements say
+    departed: tuple[DepartedWallet, ...] = ()  # wallets below that are gone
     departing: tuple[DepartedWallet, ...] = ()  # wallets below that are being deleted and have stopped spending
 
 
-def publish(wallet: Wallet, plan: Plan, moves: Moves, settings: Settings) -> Publication:
+def publish(wallet: Wallet, plan: Plan, around: Around, settings: Settings) -> Publication:
     """Work out the wallet's next status."""
     old = wallet.status
     edited = old.metered_at is None or old.observed_generation != wallet.metadata.generation
-    state, numbers = _applied(wallet, plan) if edited else (plan.state, plan.numbers[wallet.key])
+    resumed = around.settled.closing if old.metered_at is None else None
+    state, numbers = _applied(wallet, plan, resumed) if edited else (plan.state, plan.numbers[wallet.key])
     account = next(account for account in state.wallets if account.name == wallet.key)
-    left = sum(departed.usage for departed in old.departed)
+    left = sum(gone.usage for gone in around.departed)
+    left_again = {gone.key for gone in around.departing}
     status = WalletStatus(
         quota=saturate(numbers.quota),
         local_usage=saturate(numbers.local_usage - left),
@@ -69,15 +73,14 @@ def publish(wallet: Wallet, plan: Plan, moves: Moves, settings: Settings) -> Pub
         exhausts_at=plan.exhausts_ms.get(wallet.key),
         metered_at=max(plan.at_ms, old.metered_at or 0),
         observed_generation=wallet.metadata.generation,
-        opening_usage=wallet.spec.opening_usage if edited else old.opening_usage,
-        settled_usage=saturate(old.settled_usage + sum(job.status.usage for job in moves.settled)),
-        settling=tuple(sorted({*old.settling, *(job.metadata.uid for job in moves.settled)} - moves.forgotten)),
+        opening_usage=_opening_usage(wallet, resumed) if edited else old.opening_usage,
+        settled_usage=saturate(around.settled.usage),
         excess=saturate(numbers.excess),
-        departed=(*old.departed, *moves.departing),
+        departed=(*(gone for gone in old.departed if gone.key not in left_again), *around.departing),
         groups=tuple(_group(edge, wallet) for edge in account.edges),
         conditions=conditions(wallet, account, numbers, plan),
     )
-    hurried = edited or bool(moves.settled or moves.departing)
+    hurried = edited or bool(around.departing)
     return Publication(status, _due_ms(old, status, hurried=hurried, settings=settings))
 
 
@@ -123,19 +126,45 @@ def _keep_time(condition: Condition, known: Sequence[Condition]) -> Condition:
     return condition
 
 
-def _applied(wallet: Wallet, plan: Plan) -> tuple[State, WalletNumbers]:
-    """Put the spec's allocations in the place of those that applied, as of the plan's instant."""
+def _applied(wallet: Wallet, plan: Plan, resumed: WalletCheckpoint | None) -> tuple[State, WalletNumbers]:
+    """Put the spec's allocations in the place of those that applied, as of the plan's instant.
+
+    A new wallet goes on from what the last one of its name had when it went, if there was one.
+    """
     accounts = []
     for account in plan.state.wallets:
         if account.name != wallet.key:
             accounts.append(account)
             continue
-        opened = wallet.spec.opening_usage - wallet.status.opening_usage
-        edges = _edges(wallet, account, plan.at_ms)
+        opened = _opening_usage(wallet, resumed) - wallet.status.opening_usage
+        before = account if resumed is None else replace(account, edges=tuple(map(edge_of, resumed.groups)))
+        edges = _edges(wallet, before, plan.at_ms)
         accounts.append(replace(account, edges=edges, local_usage=account.local_usage + max(0, opened)))
     ledger = Ledger(replace(plan.state, wallets=tuple(accounts)))
     ledger.advance(plan.at_ms)
     return ledger.state(), ledger.numbers(wallet.key)
+
+
+def _opening_usage(wallet: Wallet, resumed: WalletCheckpoint | None) -> int:
+    """Return the opening usage to apply; it may only grow."""
+    before = wallet.status.opening_usage if resumed is None else resumed.opening_usage
+    return max(before, wallet.spec.opening_usage)
+
+
+def closing_of(wallet: Wallet) -> WalletCheckpoint:
+    """Return what a wallet that is going leaves to the next one of its name: what was used, and nothing to use."""
+    groups = []
+    for group in wallet.status.groups:
+        used = tuple(
+            allocation.model_copy(update={"phase": Phase.RETIRED.value})
+            for allocation in group.allocations
+            if allocation.used
+        )
+        if used or group.tree_usage:
+            groups.append(group.model_copy(update={"allocations": used}))
+    return WalletCheckpoint(
+        opening_usage=wallet.status.opening_usage, excess=wallet.status.excess, groups=tuple(groups)
+    )
 
 
 def _edges(wallet: Wallet, account: Account, now_ms: int) -> tuple[Edge, ...]:

@@ -12,20 +12,22 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ucloud_operator.api.wallet import DepartedWallet
+from ucloud_operator.control.books import departed_from
 from ucloud_operator.control.calls import merge_body
 from ucloud_operator.control.events import Happening, tell
-from ucloud_operator.control.publication import Moves, publish
+from ucloud_operator.control.publication import Around, closing_of, publish
 from ucloud_operator.control.queue import Key
-from ucloud_operator.control.world import JOB, WALLET
+from ucloud_operator.control.statements import Statements
+from ucloud_operator.control.world import JOB, SETTLE, WALLET
 from ucloud_operator.kube.errors import Conflict, NotFound
 from ucloud_operator.kube.resources import WALLETS
-from ucloud_operator.lifecycle.decide import JOB_FINALIZER
+from ucloud_operator.lifecycle.statement import account_of
 from ucloud_operator.settings import FOREVER_MS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ucloud_operator.api import UCloudJob, Wallet
+    from ucloud_operator.api import Wallet
     from ucloud_operator.api.wallet import WalletStatus
     from ucloud_operator.control.books import Plan
     from ucloud_operator.control.parts import Parts
@@ -47,6 +49,7 @@ class Wallets:
         self._world, self._books = parts.world, parts.books
         self._deadlines, self._queue = parts.deadlines, parts.queue
         self._client, self._settings, self._clock = parts.client, parts.settings, parts.clock
+        self._statements = Statements(parts)
         self._hurried: set[str] = set()  # by what was edited above, below or beside them
 
     async def reconcile(self, key: str) -> None:
@@ -66,8 +69,8 @@ class Wallets:
             publication = replace(publication, due_ms=0 if publication.due_ms < FOREVER_MS else FOREVER_MS)
         if publication.due_ms > now_ms:
             self._deadlines.set(Key(WALLET, key), publication.due_ms)
-            if wallet.is_being_deleted and self._may_go(wallet):
-                await self._set_finalizers(wallet, [f for f in wallet.metadata.finalizers if f != WALLET_FINALIZER])
+            if wallet.is_being_deleted:
+                await self._leave(wallet)
             return
         edited = wallet.status.observed_generation != wallet.metadata.generation
         if edited and plan.at_ms + UNSETTLED_PAUSE_MS < now_ms and plan.ends_ms:
@@ -76,10 +79,13 @@ class Wallets:
         await self._write(wallet, publication)
 
     def _publication(self, wallet: Wallet, plan: Plan) -> Publication:
-        settled = tuple(self._leaving(wallet))
-        gone = frozenset(uid for uid in wallet.status.settling if self._world.jobs.find(uid) is None)
-        moves = Moves(settled, gone, tuple(self._departing(wallet, plan)))
-        return publish(wallet, plan, moves, self._settings)
+        near = {key: found for key in plan.numbers if (found := self._world.wallet(key)) is not None}
+        around = Around(
+            settled=self._world.settled(account_of(wallet)),
+            departed=departed_from(wallet, near),
+            departing=tuple(self._departing(wallet, plan)),
+        )
+        return publish(wallet, plan, around, self._settings)
 
     async def _write(self, wallet: Wallet, publication: Publication) -> None:
         try:
@@ -106,10 +112,6 @@ class Wallets:
 
     def _wake(self, wallet: Wallet, status: WalletStatus) -> None:
         """Bring those back who wait for what was just published."""
-        for uid in status.settling:
-            job = self._world.jobs.find(uid)
-            if job is not None:
-                self._queue.add(Key(JOB, job.key))
         if wallet.status.metered_at is None or wallet.status.locked != status.locked:
             for job in self._world.jobs_in(wallet.metadata.namespace or ""):
                 if not job.is_final:
@@ -146,21 +148,6 @@ class Wallets:
             return
         self._world.wallets.apply(answer)
 
-    def _leaving(self, wallet: Wallet) -> Iterator[UCloudJob]:
-        """Return the deleted jobs that only wait for the wallet to take their usage over."""
-        for job in self._world.jobs_of(wallet.key):
-            if (
-                job.is_final
-                and job.is_being_deleted
-                and JOB_FINALIZER in job.metadata.finalizers
-                and job.status.usage
-                and job.metadata.uid not in wallet.status.settling
-                and job.status.wallet is not None
-                and job.status.wallet.uid == wallet.metadata.uid
-                and not any(pod.is_held for pod in self._world.pods_of(job))
-            ):
-                yield job
-
     def _departing(self, wallet: Wallet, plan: Plan) -> Iterator[DepartedWallet]:
         """Return the wallets below that are being deleted, spend nothing any more and aren't in our status yet."""
         known = {departed.uid for departed in wallet.status.departed}
@@ -181,13 +168,23 @@ class Wallets:
             child is not None and child.key != wallet.key for child in below
         )
 
-    def _may_go(self, wallet: Wallet) -> bool:
-        """Say whether a deleted wallet has left nothing behind that is not written down elsewhere."""
-        if self._in_use(wallet) or any(self._leaving(wallet)):
-            return False
+    async def _leave(self, wallet: Wallet) -> None:
+        """Let a deleted wallet go as soon as all that it had stands elsewhere: with its statements and its parents."""
+        if self._in_use(wallet):
+            return
+        account = account_of(wallet)
+        settled = self._world.settled(account)
+        if any(job.status.usage and job.metadata.uid not in settled.uids for job in self._world.jobs_of(wallet.key)):
+            self._queue.add(Key(SETTLE, wallet.key))
+            return
+        closing = closing_of(wallet)
+        if settled.closing != closing and (closing.groups or closing.opening_usage):
+            await self._statements.close(account, closing)
+            self._queue.add(Key(WALLET, wallet.key))
+            return
         for group in wallet.status.groups:
             parent = self._world.wallet(group.parent.key) if group.parent is not None else None
             if parent is not None and wallet.metadata.uid not in {gone.uid for gone in parent.status.departed}:
                 self._queue.add(Key(WALLET, parent.key))
-                return False
-        return True
+                return
+        await self._set_finalizers(wallet, [f for f in wallet.metadata.finalizers if f != WALLET_FINALIZER])

@@ -11,16 +11,18 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, TypeVar
 
 from ucloud_operator.api import Application, ComputeProduct, UCloudJob, Wallet
+from ucloud_operator.api.statement import StatementWallet, WalletStatement
 from ucloud_operator.control.queue import Key
 from ucloud_operator.kube.store import Change, ChangeKind, Store
 from ucloud_operator.lifecycle.kubelet import Pod
 from ucloud_operator.lifecycle.pods import WALLET as WALLET_NAME
+from ucloud_operator.lifecycle.statement import Settled, settled_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-JOB, WALLET, PLAN = "job", "wallet", "plan"
-"""The kinds of work: a job's life, a wallet's published state, a component's next instants."""
+JOB, WALLET, PLAN, SETTLE = "job", "wallet", "plan", "settle"
+"""The kinds of work: a job's life, a wallet's published state, a component's next instants, a wallet's statements."""
 
 T = TypeVar("T")
 
@@ -60,12 +62,15 @@ class World:
         self.wallets: Store[Wallet] = Store(Wallet.model_validate, self._wallet_changed)
         self.products: Store[ComputeProduct] = Store(ComputeProduct.model_validate, self._reference_changed)
         self.applications: Store[Application] = Store(Application.model_validate, self._reference_changed)
+        self.statements: Store[WalletStatement] = Store(WalletStatement.model_validate, self._statement_changed)
         self.pods: Store[Pod] = Store(Pod.model_validate, self._pod_changed)
         self._jobs_of_wallet = Index()
         self._jobs_of_namespace = Index()
         self._pods_of_job = Index()
         self._wallets_of_namespace = Index()
         self._children = Index()
+        self._statements_of_account = Index()
+        self._settled: dict[StatementWallet, Settled] = {}
         self._waiting: set[str] = set()
         self.graph_version = 0  # changes whenever a wallet is added, removed or changed
 
@@ -94,6 +99,18 @@ class World:
     def children_of(self, wallet_key: str) -> tuple[str, ...]:
         """Return the wallets that name this one as a parent, now or when they were last applied."""
         return self._children.under(wallet_key)
+
+    def statements_of(self, account: StatementWallet) -> tuple[WalletStatement, ...]:
+        """Return the statements of whoever has this namespace, name and category, oldest first."""
+        found = self._each(self.statements, self._statements_of_account.under(repr(account)))
+        return tuple(sorted(found, key=lambda statement: (statement.spec.month, statement.spec.part)))
+
+    def settled(self, account: StatementWallet) -> Settled:
+        """Return what an account's statements say together."""
+        known = self._settled.get(account)
+        if known is None:
+            known = self._settled[account] = settled_by(self.statements_of(account))
+        return known
 
     def product_for(self, job: UCloudJob) -> ComputeProduct | None:
         """Return the product that the job names, by id, category and provider."""
@@ -160,6 +177,12 @@ class World:
             for child in self._children.under(key):
                 self._on_change(Key(WALLET, child))
         self._wake()
+
+    def _statement_changed(self, change: Change[WalletStatement]) -> None:
+        account, gone = change.object.spec.wallet, change.kind is ChangeKind.DELETED
+        self._statements_of_account.file(join(change), *() if gone else (repr(account),))
+        self._settled.pop(account, None)
+        self._on_change(Key(PLAN, f"{account.namespace}/{account.name}"))
 
     def _reference_changed(self, _: Change[ComputeProduct] | Change[Application]) -> None:
         self._wake()

@@ -56,7 +56,7 @@ class WriteStatus:
 
 @dataclass(frozen=True, slots=True)
 class Settle:
-    """Have the wallet take the job's usage over."""
+    """Give the job its line in the wallet's statement."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,15 +76,9 @@ def _leave(view: View) -> Decision:
     job = view.job
     if JOB_FINALIZER not in job.metadata.finalizers:
         return Decision()
-    if view.settled or not job.status.usage or view.wallet is None or _others(view):
+    if view.settled or not job.status.usage:
         return Decision((ReleaseJob(),))
     return Decision((Settle(),))
-
-
-def _others(view: View) -> bool:
-    """Say whether the wallet of that name is another one by now."""
-    pinned = view.job.status.wallet
-    return pinned is None or view.wallet is None or pinned.uid != view.wallet.metadata.uid
 
 
 def begin(view: View) -> Decision | None:

@@ -25,7 +25,7 @@ class View:
     now_ms: int
     settings: Settings
     credits: Stop | None = None  # when and why its credits end, by the latest plan; what is written on pods stays
-    settled: bool = False  # the wallet has taken its usage over
+    settled: bool = False  # its line stands in a statement
     namespace_terminating: bool = False
     failing_since_ms: int | None = None  # when one of its pods was first seen to fail to start
     rejected: str = ""  # what the API server said when it refused the job's pods for good
