@@ -1,6 +1,12 @@
-"""What users write and read: the four kinds as pydantic models, the source of the CRDs in `crds/`."""
+"""What users write and read: the six kinds as pydantic models, the source of the CRDs in `crds/`."""
 
 from ucloud_operator.api.application import Application, ApplicationSpec
+from ucloud_operator.api.checkpoint import (
+    CheckpointedWallet,
+    LedgerCheckpoint,
+    LedgerCheckpointSpec,
+    WalletCheckpoint,
+)
 from ucloud_operator.api.common import (
     GROUP,
     MAX_AMOUNT,
@@ -21,6 +27,7 @@ from ucloud_operator.api.common import (
 )
 from ucloud_operator.api.job import (
     FINAL_STATES,
+    Funding,
     JobRate,
     JobRun,
     JobState,
@@ -35,6 +42,13 @@ from ucloud_operator.api.job import (
     UCloudJobStatus,
 )
 from ucloud_operator.api.product import ComputeProduct, ComputeProductSpec, Toleration
+from ucloud_operator.api.statement import (
+    StatementLine,
+    StatementWallet,
+    WalletStatement,
+    WalletStatementSpec,
+    statement_name,
+)
 from ucloud_operator.api.wallet import (
     Allocation,
     AllocationGroup,
@@ -62,16 +76,20 @@ __all__ = [
     "Application",
     "ApplicationSpec",
     "CategoryReference",
+    "CheckpointedWallet",
     "ComputeProduct",
     "ComputeProductSpec",
     "Condition",
     "DepartedWallet",
+    "Funding",
     "GroupStatus",
     "JobRate",
     "JobRun",
     "JobState",
     "JobUpdate",
     "JobWallet",
+    "LedgerCheckpoint",
+    "LedgerCheckpointSpec",
     "Model",
     "NameAndVersion",
     "ObjectMeta",
@@ -80,17 +98,23 @@ __all__ = [
     "Resource",
     "RunsFolded",
     "SimpleDuration",
+    "StatementLine",
+    "StatementWallet",
     "TimestampMs",
     "Toleration",
     "UCloudJob",
     "UCloudJobSpec",
     "UCloudJobStatus",
     "Wallet",
+    "WalletCheckpoint",
     "WalletOwner",
     "WalletReference",
     "WalletSpec",
+    "WalletStatement",
+    "WalletStatementSpec",
     "WalletStatus",
     "format_time",
     "parse_time",
     "saturate",
+    "statement_name",
 ]

@@ -1,4 +1,4 @@
-"""What the four kinds share: base model, time, amounts, metadata, conditions, and how a rule is put on a field.
+"""What the six kinds share: base model, time, amounts, metadata, conditions, and how a rule is put on a field.
 
 A model here is two things at once. It is what the operator computes with (frozen, snake_case, instants as integer
 milliseconds, lists as tuples), and it is the source of the CRD that the API server checks objects against before the
@@ -149,7 +149,7 @@ class ObjectMeta(Model):
 
 
 class Resource(Model):
-    """One of the four kinds: its identity in the API, and what every one of them has."""
+    """One of the six kinds: its identity in the API, and what every one of them has."""
 
     GROUP: ClassVar[str] = GROUP
     VERSION: ClassVar[str] = VERSION

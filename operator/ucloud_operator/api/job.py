@@ -1,7 +1,7 @@
 """UCloudJob: one run of an application on a product, paid from the namespace's wallet, and what became of it."""
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -26,6 +26,7 @@ __all__ = [
     "MAX_REPLICAS",
     "MAX_RUNS",
     "MAX_UPDATES",
+    "Funding",
     "JobRate",
     "JobRun",
     "JobState",
@@ -44,6 +45,8 @@ MAX_NAME_LENGTH = 45
 MAX_REPLICAS = 1000
 
 ANOTHER_JOB = "create another job instead"
+
+Funding = Literal["Stream", "Reserve"]
 
 
 class NameAndVersion(Model):
@@ -106,6 +109,12 @@ class UCloudJobSpec(Model):
                 "a timeAllocation can only be raised, not added to a job or removed from it: " + ANOTHER_JOB,
                 field=".timeAllocation",
             ),
+            Rule(
+                "self.funding != 'Reserve' || has(self.timeAllocation)",
+                "funding: Reserve sets aside what a whole timeAllocation costs: write a timeAllocation, such as"
+                " {hours: 1}, or leave funding out",
+                field=".funding",
+            ),
         )
     )
 
@@ -143,6 +152,11 @@ class UCloudJobSpec(Model):
     """How long the job may run in all, such as `{hours: 1}`; then it ends as EXPIRED. Absent means for as long as there
     are credits. It may be raised while the job lives, not lowered, added or removed."""
 
+    funding: Funding = Field(default="Stream", json_schema_extra=immutable("funding", ANOTHER_JOB))
+    """How it is paid. Stream: it spends while it runs, and ends when the credits do. Reserve: what its whole
+    `timeAllocation` costs is set aside at the start, so that it is certain to finish; what it didn't use returns at its
+    end. It can't be changed."""
+
     labels: Mapping[str, str] = Field(default={}, max_length=64)
     """Labels for people and programs, such as `{"course": "physics-1"}`. They may be changed at any time."""
 
@@ -175,6 +189,10 @@ class UCloudJobSpec(Model):
     """How many seconds the application has between being told to stop (SIGTERM) and being killed, from 1 to 300. When
     credits run out it is told that much earlier. It can't be changed."""
 
+    ttl_seconds_after_finished: int | None = Field(default=None, ge=0, le=2**31 - 1)
+    """How many seconds after its end the job is deleted, once what it used stands in its wallet's statement. With 0, as
+    soon as it does. Absent means that it stays. It may be changed at any time."""
+
 
 class UCloudJob(Resource):
     """One run of an application on a product, paid by its namespace's wallet.
@@ -195,6 +213,7 @@ class UCloudJob(Resource):
         Column("Replicas", "integer", ".spec.replicas", "How many pods run it", priority=1),
         Column("Rate", "integer", ".status.ratePerMinute", "What it uses per minute", priority=1),
         Column("Expires-At", "string", ".status.expiresAt", "When its time allocation ends", priority=1),
+        Column("Funding", "string", ".spec.funding", "Whether its whole cost is set aside", priority=1),
     )
 
     model_config = ConfigDict(

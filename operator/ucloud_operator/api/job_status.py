@@ -133,8 +133,18 @@ class UCloudJobStatus(Model):
     expires_at: TimestampMs | None = None
     """When its time allocation ends if it goes on running."""
 
+    exhausts_at: TimestampMs | None = None
+    """When its credits end if everything goes on as it is. It is written when people are warned, and taken back when
+    that moves away; the wallet's own `exhaustsAt` is the current one."""
+
+    suspended_at: TimestampMs | None = None
+    """Since when it has been suspended. Suspended jobs go on in this order while credits last."""
+
     usage: Amount = 0
     """What it has used so far, in the category's smallest unit."""
+
+    reserved: Amount = 0
+    """How many units are set aside for it and not used yet. More than 0 only with `funding: Reserve`."""
 
     rate: JobRate | None = None
     """What it costs while it runs."""

@@ -60,6 +60,10 @@ def immutable_optional(field: str, instead: str) -> Rule:
     )
 
 
+DISTINCT: dict[str, JsonValue] = {"x-kubernetes-list-type": "set"}
+"""The `json_schema_extra` of a list of numbers or texts in which none may stand twice."""
+
+
 def list_map(*keys: str) -> dict[str, JsonValue]:
     """The `json_schema_extra` of a list in which no two elements may have the same keys."""
     return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)}

@@ -19,14 +19,23 @@ from typing import Any
 import yaml
 
 from ucloud_operator.api.application import Application
+from ucloud_operator.api.checkpoint import LedgerCheckpoint
 from ucloud_operator.api.common import Column, Resource
 from ucloud_operator.api.job import UCloudJob
 from ucloud_operator.api.product import ComputeProduct
+from ucloud_operator.api.statement import WalletStatement
 from ucloud_operator.api.wallet import Wallet
 
 Node = dict[str, Any]
 
-KINDS: tuple[type[Resource], ...] = (Wallet, UCloudJob, ComputeProduct, Application)
+KINDS: tuple[type[Resource], ...] = (
+    Wallet,
+    UCloudJob,
+    ComputeProduct,
+    Application,
+    WalletStatement,
+    LedgerCheckpoint,
+)
 HEADER = "# Made from the models in operator/ucloud_operator/api by `make crds`: change those instead.\n"
 RULES = "x-kubernetes-validations"
 

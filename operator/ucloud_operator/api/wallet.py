@@ -1,11 +1,11 @@
 """Wallet: credits for one product category of one workspace (a namespace), and where they come from."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
 from ucloud_operator.api.common import AGE, Amount, Column, Model, Name, ProductCategory, Resource, WrittenTimestampMs
-from ucloud_operator.api.rules import Rule, immutable, list_map, rules
+from ucloud_operator.api.rules import DISTINCT, Rule, immutable, list_map, rules
 from ucloud_operator.api.wallet_status import (
     AllocationStatus,
     DepartedWallet,
@@ -32,6 +32,7 @@ __all__ = [
 
 MAX_GROUPS = 32
 MAX_ALLOCATIONS = 64
+MAX_WARN_MINUTES = 7 * 24 * 60
 
 OnExhaustion = Literal["Terminate", "Suspend"]
 
@@ -88,6 +89,12 @@ class Allocation(Model):
 
     granted_in: str | None = Field(default=None, max_length=253)
     """Where it was decided, such as the id of a grant application. For the record only."""
+
+    granted_by: str | None = Field(default=None, max_length=512)
+    """Who decided it, such as alice. For the record only."""
+
+    granted_at: WrittenTimestampMs | None = None
+    """When it was decided: an RFC 3339 time such as 2025-12-24T08:00:00Z. For the record only."""
 
 
 class AllocationGroup(Model):
@@ -154,6 +161,12 @@ class WalletSpec(Model):
     """What becomes of running jobs when the credits run out: Terminate ends them, Suspend stops their pods and starts
     them again once the wallet is topped up."""
 
+    warn_minutes: tuple[Annotated[int, Field(ge=1, le=MAX_WARN_MINUTES)], ...] = Field(
+        default=(60, 15, 5), max_length=8, json_schema_extra=DISTINCT
+    )
+    """How many minutes before the credits or a job's time allocation end its people are warned, once each: up to 8
+    numbers from 1 to 10080 (a week). An empty list means never."""
+
 
 class Wallet(Resource):
     """Credits for one product category of one workspace (this namespace).
@@ -174,6 +187,7 @@ class Wallet(Resource):
         Column("Locked", "boolean", ".status.locked", "Whether nothing can be used any more"),
         AGE,
         Column("Product-Category", "string", ".spec.paysFor.name", "What it pays for", priority=1),
+        Column("Reserved", "integer", ".status.reserved", "What is set aside for jobs", priority=1),
         Column("Owner", "string", ".spec.owner['username','projectId']", "Whom it belongs to", priority=1),
     )
 

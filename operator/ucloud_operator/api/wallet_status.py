@@ -107,6 +107,9 @@ class WalletStatus(Model):
     """How much can still be used now: the least that is left anywhere on the way up, so it can be less than quota minus
     usage."""
 
+    reserved: Amount = 0
+    """What is set aside for jobs of this namespace (`funding: Reserve`) and not used yet. Nobody else can use it."""
+
     locked: bool = False
     """Whether nothing can be used any more. Jobs of a locked wallet neither start nor run."""
 

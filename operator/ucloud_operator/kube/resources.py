@@ -60,3 +60,5 @@ WALLETS = Resource("ucloud.dk", "v1alpha1", "wallets", "Wallet", namespaced=True
 UCLOUDJOBS = Resource("ucloud.dk", "v1alpha1", "ucloudjobs", "UCloudJob", namespaced=True)
 COMPUTEPRODUCTS = Resource("ucloud.dk", "v1alpha1", "computeproducts", "ComputeProduct", namespaced=False)
 APPLICATIONS = Resource("ucloud.dk", "v1alpha1", "applications", "Application", namespaced=False)
+WALLETSTATEMENTS = Resource("ucloud.dk", "v1alpha1", "walletstatements", "WalletStatement", namespaced=True)
+LEDGERCHECKPOINTS = Resource("ucloud.dk", "v1alpha1", "ledgercheckpoints", "LedgerCheckpoint", namespaced=True)

@@ -1,0 +1,72 @@
+"""LedgerCheckpoint: what the connected wallets of one component had at one instant, in one object.
+
+A wallet with one parent keeps its checkpoint in its own status. Where a wallet has several parents, the share that each
+parent paid depends on the path that every charge took, so the states of all connected wallets must be of the same
+instant. One object is written at once or not at all.
+"""
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from ucloud_operator.api.common import AGE, Amount, Column, Model, Resource, TimestampMs
+from ucloud_operator.api.rules import list_map
+from ucloud_operator.api.wallet_status import GroupStatus
+
+MAX_WALLETS = 1000
+
+
+class WalletCheckpoint(Model):
+    """What a wallet had, as far as it can't be computed again from its spec and its jobs."""
+
+    opening_usage: Amount = 0
+    """The opening usage as it was last applied."""
+
+    excess: Amount = 0
+    """Usage that no allocation covered."""
+
+    groups: tuple[GroupStatus, ...] = ()
+    """The allocation groups as last applied, with what was used of them."""
+
+
+class CheckpointedWallet(WalletCheckpoint):
+    """What one wallet of the component had."""
+
+    uid: str = Field(max_length=63)
+    """The wallet's uid."""
+
+    namespace: str = Field(min_length=1, max_length=63)
+    """The namespace that it is in."""
+
+    name: str = Field(min_length=1, max_length=253)
+    """Its name."""
+
+
+class LedgerCheckpointSpec(Model):
+    """What the wallets of a component had, all at the same instant."""
+
+    at: TimestampMs
+    """The instant that these numbers are for."""
+
+    wallets: tuple[CheckpointedWallet, ...] = Field(
+        default=(), max_length=MAX_WALLETS, json_schema_extra=list_map("uid")
+    )
+    """The wallets, each with what it had. At most 1000."""
+
+
+class LedgerCheckpoint(Resource):
+    """What wallets that are connected through several parents had at one instant.
+
+    The operator keeps it in its own namespace and goes on from it after a restart. It is not to be edited.
+    """
+
+    PLURAL: ClassVar[str] = "ledgercheckpoints"
+    SHORT_NAME: ClassVar[str] = "lcp"
+    NAMESPACED: ClassVar[bool] = True
+    COLUMNS: ClassVar[tuple[Column, ...]] = (
+        Column("At", "string", ".spec.at", "The instant that its numbers are for"),
+        AGE,
+    )
+
+    spec: LedgerCheckpointSpec
+    """What the wallets had, all at the same instant."""
