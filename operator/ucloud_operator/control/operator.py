@@ -25,6 +25,7 @@ from ucloud_operator.control.plans import Plans
 from ucloud_operator.control.queue import Key, WorkQueue
 from ucloud_operator.control.wallets import Wallets
 from ucloud_operator.control.world import JOB, PLAN, WALLET, World
+from ucloud_operator.kube.errors import ApiError
 from ucloud_operator.kube.lease import Lease
 from ucloud_operator.kube.reflector import Reflector
 from ucloud_operator.kube.resources import APPLICATIONS, COMPUTEPRODUCTS, PODS, UCLOUDJOBS, WALLETS
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from ucloud_operator.kube.client import Client
     from ucloud_operator.kube.clock import Clock
     from ucloud_operator.kube.objects import JsonObject
+    from ucloud_operator.kube.resources import Resource
     from ucloud_operator.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -50,6 +52,15 @@ class Fed(Protocol):
     def apply(self, raw: JsonObject) -> object: ...  # noqa: D102
 
     def remove(self, raw: JsonObject) -> None: ...  # noqa: D102
+
+
+class Lister(Protocol):
+    """A reflector, whatever its kind."""
+
+    @property
+    def resource(self) -> Resource: ...  # noqa: D102
+
+    async def relist(self) -> None: ...  # noqa: D102
 
 
 class Operator:
@@ -136,43 +147,46 @@ class Operator:
         while True:
             epoch = await self.lease.acquire()
             logger.info("leading, epoch %d", epoch)
+            taking_over = asyncio.create_task(
+                self._take_over()
+            )  # beside the renewals: a long list mustn't cost the lease
             try:
-                await self._take_over()
                 await self.lease.hold()
             finally:
                 self.leading = False
+                taking_over.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await self.lease.release()
             logger.warning("the lease was lost; standing by")
 
     async def _take_over(self) -> None:
-        while self.lease.held:
-            try:
-                await self.pods.relist()
-                for each in self._lists:
-                    await each.relist()
-            except Exception:
-                logger.exception("could not list everything after winning the lease; trying again")
+        """List everything, pods first, and then look at everything once."""
+        for each in (self.pods, *self._lists):
+            while not await self._listed(each):
                 await self._clock.sleep(RETRY_SECONDS)
-                continue
-            gc.freeze()
-            self.leading = True
-            for wallet in self.world.wallets.values():
-                self.queue.add(Key(WALLET, wallet.key))
-                self._changed(Key(PLAN, wallet.key))
-            for job in self.world.jobs.values():
-                self.queue.add(Key(JOB, job.key))
-            return
+        gc.freeze()
+        self.leading = True
+        for wallet in self.world.wallets.values():
+            self.queue.add(Key(WALLET, wallet.key))
+            self._changed(Key(PLAN, wallet.key))
+        for job in self.world.jobs.values():
+            self.queue.add(Key(JOB, job.key))
+
+    async def _listed(self, reflector: Lister) -> bool:
+        """List one kind in full; say whether it worked."""
+        try:
+            await reflector.relist()
+        except ApiError as error:
+            logger.warning("could not list %s: %s", reflector.resource, error)
+            return False
+        return True
 
     async def _relist(self) -> None:
         """List jobs and wallets in full now and then: Kopf never tells of what vanished while its watch was down."""
         while True:
             await self._clock.sleep(self._settings.relist_seconds)
             for each in self._lists:
-                try:
-                    await each.relist()
-                except Exception:
-                    logger.exception("could not list %s", each.resource)
+                await self._listed(each)
 
     def _changed(self, key: Key) -> None:
         if not self.leading:

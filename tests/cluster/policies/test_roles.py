@@ -22,8 +22,7 @@ OPERATORS = [
     ("delete", "/pods"),
     ("create", "/services"),
     ("create", "/events"),
-    ("watch", "/namespaces"),
-    ("watch", "apiextensions.k8s.io/customresourcedefinitions"),
+    ("get", "/namespaces"),
 ]
 NOT_THE_OPERATORS = [
     ("get", "/secrets"),

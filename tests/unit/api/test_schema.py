@@ -40,8 +40,10 @@ def test_crds_are_written_into_a_new_folder(tmp_path: Path) -> None:
     assert sorted(path.name for path in written) == [
         "applications.ucloud.dk.yaml",
         "computeproducts.ucloud.dk.yaml",
+        "ledgercheckpoints.ucloud.dk.yaml",
         "ucloudjobs.ucloud.dk.yaml",
         "wallets.ucloud.dk.yaml",
+        "walletstatements.ucloud.dk.yaml",
     ]
     assert {path.name: path.read_text(encoding="utf-8") for path in written} == crds()
 
