@@ -23,12 +23,13 @@ from ucloud_operator.control.jobs import Jobs
 from ucloud_operator.control.parts import Parts
 from ucloud_operator.control.plans import Plans
 from ucloud_operator.control.queue import Key, WorkQueue
+from ucloud_operator.control.statements import Statements
 from ucloud_operator.control.wallets import Wallets
-from ucloud_operator.control.world import JOB, PLAN, WALLET, World
+from ucloud_operator.control.world import JOB, PLAN, SETTLE, WALLET, World
 from ucloud_operator.kube.errors import ApiError
 from ucloud_operator.kube.lease import Lease
 from ucloud_operator.kube.reflector import Reflector
-from ucloud_operator.kube.resources import APPLICATIONS, COMPUTEPRODUCTS, PODS, UCLOUDJOBS, WALLETS
+from ucloud_operator.kube.resources import APPLICATIONS, COMPUTEPRODUCTS, PODS, UCLOUDJOBS, WALLETS, WALLETSTATEMENTS
 from ucloud_operator.lifecycle.pods import JOB_UID
 from ucloud_operator.settings import FOREVER_MS
 
@@ -92,10 +93,12 @@ class Operator:
                 (COMPUTEPRODUCTS, self.world.products),
                 (WALLETS, self.world.wallets),
                 (UCLOUDJOBS, self.world.jobs),
+                (WALLETSTATEMENTS, self.world.statements),
             )
         )
         parts = Parts(self.world, self.books, self.deadlines, self.queue, client, self.lease, settings, clock)
         self._jobs, self._wallets, self._plans = Jobs(parts), Wallets(parts), Plans(parts)
+        self._statements = Statements(parts)
 
     async def run(self) -> None:
         """Run until cancelled."""
@@ -187,6 +190,8 @@ class Operator:
             await self._clock.sleep(self._settings.relist_seconds)
             for each in self._lists:
                 await self._listed(each)
+            if self.leading:
+                await self._statements.close_months()
 
     def _changed(self, key: Key) -> None:
         if not self.leading:
@@ -207,5 +212,7 @@ class Operator:
             await self._jobs.reconcile(key.name)
         elif key.kind == WALLET:
             await self._wallets.reconcile(key.name)
+        elif key.kind == SETTLE:
+            await self._statements.reconcile(key.name)
         else:
             self._plans.reconcile(key.name)
