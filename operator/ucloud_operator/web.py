@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -10,6 +11,9 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 if TYPE_CHECKING:
     from ucloud_operator.control.operator import Operator
     from ucloud_operator.settings import Settings
+
+
+logger = logging.getLogger(__name__)
 
 
 async def serve(operator: Operator, settings: Settings) -> web.AppRunner:
@@ -30,4 +34,5 @@ async def serve(operator: Operator, settings: Settings) -> web.AppRunner:
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, settings.http_host, settings.http_port).start()
+    logger.info("listening on http://%s:%d", *runner.addresses[0][:2])
     return runner

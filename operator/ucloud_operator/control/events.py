@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+NAMESPACE_TERMINATING = "NamespaceTerminating"
 COMPONENT = "ucloud-operator"
 LONGEST_MESSAGE = 1024
 """Characters of an Event's message that the API server takes."""
@@ -58,4 +59,5 @@ async def tell(parts: Parts, about: UCloudJob | Wallet, happening: Happening) ->
     try:
         await parts.client.create(EVENTS, body, namespace=metadata.namespace)
     except ApiError as error:
-        logger.warning("%s: can't write the Event %s: %s", about.key, happening.reason, error)
+        level = logging.DEBUG if NAMESPACE_TERMINATING in error.causes else logging.WARNING
+        logger.log(level, "%s: can't write the Event %s: %s", about.key, happening.reason, error)

@@ -107,7 +107,8 @@ class Jobs:
         plan = self._books.latest(wallet.key)
         end_ms = plan.ends_ms.get(job.metadata.uid) if plan is not None else None
         if end_ms is None and open_run(job.status) is None and plan is not None and plan.numbers[wallet.key].locked:
-            end_ms = now_ms  # it waits on a wallet that has been locked since
+            costs = any(pod.rate is not None and pod.rate.price for pod in pods)
+            end_ms = now_ms if costs or self._books.trouble(wallet) else None  # it waits on what was locked since
         if end_ms is None:
             return None
         trouble = self._books.trouble(wallet)

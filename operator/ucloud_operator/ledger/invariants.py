@@ -131,10 +131,6 @@ def _inflow(state: State, wallet: Wallet) -> int:
 
 
 def _in_time(allocation: Allocation, at_ms: int) -> bool:
-    match allocation.phase:
-        case Phase.PENDING:
-            return at_ms < allocation.start_ms
-        case Phase.ACTIVE:
-            return at_ms < allocation.end_ms
-        case Phase.RETIRED:
-            return True
+    if allocation.phase is Phase.PENDING:
+        return at_ms < allocation.start_ms
+    return allocation.phase is Phase.RETIRED or at_ms < allocation.end_ms

@@ -114,8 +114,7 @@ def first_reach(bills: Sequence[Bill], scale: int, units: int, after_ms: int, un
     and it is larger by less than one unit per job, so the search from there is short.
     """
     sooner = earliest_reach(*bound(bills, scale, after_ms), scale, units, after_ms)
-    if sooner is None:
-        return None
+    assert sooner is not None, "only what runs can fill an edge"
     last_ms = max(line.end_ms for line, _ in bills)
     until_ms = last_ms if until_ms is None else min(until_ms, last_ms)
     low, high, step = sooner - 1, sooner, 1

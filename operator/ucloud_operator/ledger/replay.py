@@ -5,10 +5,11 @@ and only then is decided who stops at that instant.
 """
 
 from collections.abc import Iterator, Mapping
+from typing import assert_never
 
 from ucloud_operator.ledger import edits
 from ucloud_operator.ledger.ledger import MINUTE_MS, Ledger
-from ucloud_operator.ledger.scenario import Allocate, Begin, End, Operation, Resize, ScenarioError, Usage, read
+from ucloud_operator.ledger.scenario import Act, Allocate, Begin, End, Resize, ScenarioError, Usage, read
 from ucloud_operator.ledger.state import Allocation, Run, State
 
 Json = dict[str, object]
@@ -27,9 +28,9 @@ def replay(scenario: Mapping[str, object]) -> Iterator[Json]:
         place = f"step {number}"
         try:
             ledger.reach(step.at * MINUTE_MS)
-            for position, operation in enumerate(step.do, 1):
-                place = f"step {number}, operation {position}, {operation.name}"
-                ledger = Ledger(_applied(ledger.state(), operation, reported))
+            for position, ((name, act),) in enumerate((operation.acts.items() for operation in step.do), 1):
+                place = f"step {number}, operation {position}, {name}"
+                ledger = Ledger(_applied(ledger.state(), act, reported))
                 ledger.reach(step.at * MINUTE_MS)
         except ValueError as error:
             raise ScenarioError(f"{place}: {error}") from error
@@ -37,8 +38,8 @@ def replay(scenario: Mapping[str, object]) -> Iterator[Json]:
         yield {"at": step.at, "wallets": _numbers(ledger)} | _forecast(ledger)
 
 
-def _applied(state: State, operation: Operation, reported: dict[tuple[str, str], int]) -> State:
-    match operation.act:
+def _applied(state: State, act: Act, reported: dict[tuple[str, str], int]) -> State:
+    match act:
         case Allocate() as new:
             window = new.start * MINUTE_MS, new.end * MINUTE_MS
             return edits.allocate(state, new.to, new.source, Allocation(new.id, new.quota, *window))
@@ -59,8 +60,7 @@ def _applied(state: State, operation: Operation, reported: dict[tuple[str, str],
             return edits.run(state, begin.job, begin.wallet, begun)
         case End() as end:
             return edits.stop(state, end.job)
-        case None:
-            raise AssertionError("an operation that says nothing isn't read")
+    assert_never(act)
 
 
 def _numbers(ledger: Ledger) -> Json:

@@ -53,6 +53,9 @@ class End(_Part):
     job: str
 
 
+Act = Allocate | Resize | Usage | Begin | End
+
+
 class Operation(_Part):
     """Exactly one of these."""
 
@@ -64,19 +67,21 @@ class Operation(_Part):
 
     @model_validator(mode="after")
     def _one(self) -> Self:
-        if len(self.model_fields_set) != 1 or self.act is None:
+        if len(self.acts) != 1:
             raise ValueError("an operation is exactly one of " + ", ".join(type(self).model_fields))
         return self
 
     @property
-    def name(self) -> str:
-        """Which one it is."""
-        return next(iter(self.model_fields_set))
-
-    @property
-    def act(self) -> Allocate | Resize | Usage | Begin | End | None:
-        """What it says."""
-        return self.allocate or self.resize or self.usage or self.run or self.stop
+    def acts(self) -> dict[str, Act]:
+        """What is to be done, by its name: one thing."""
+        every = {
+            "allocate": self.allocate,
+            "resize": self.resize,
+            "usage": self.usage,
+            "run": self.run,
+            "stop": self.stop,
+        }
+        return {name: act for name, act in every.items() if act is not None}
 
 
 class Step(BaseModel):

@@ -49,13 +49,9 @@ class Allocation:
     @property
     def contributes(self) -> int:
         """What it adds to its edge's quota: nothing yet, all of it, or (retired) what was used of it."""
-        match self.phase:
-            case Phase.PENDING:
-                return 0
-            case Phase.ACTIVE:
-                return self.quota
-            case Phase.RETIRED:
-                return min(self.quota, self.used)
+        if self.phase is Phase.PENDING:
+            return 0
+        return self.quota if self.phase is Phase.ACTIVE else min(self.quota, self.used)
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,14 +40,14 @@ def line_at(runs: Sequence[Run], at_ms: int, scale: int) -> Line:
     The current run is the first that hasn't ended by `at_ms`, or the last.
     """
     level = 0
-    for run in runs:
-        rate = _rate(run, scale)
-        if run.end_ms is None:
-            return Line(level - rate * run.start_ms, rate, run.start_ms, FOREVER)
-        if run.end_ms > at_ms or run is runs[-1]:
-            return Line(level - rate * run.start_ms, rate, run.start_ms, run.end_ms)
-        level += rate * (run.end_ms - run.start_ms)
-    raise AssertionError("a job without a run has no line")
+    for run in runs[:-1]:
+        if run.end_ms is None or run.end_ms > at_ms:
+            break
+        level += _rate(run, scale) * (run.end_ms - run.start_ms)
+    else:
+        run = runs[-1]
+    rate = _rate(run, scale)
+    return Line(level - rate * run.start_ms, rate, run.start_ms, FOREVER if run.end_ms is None else run.end_ms)
 
 
 def _rate(run: Run, scale: int) -> int:

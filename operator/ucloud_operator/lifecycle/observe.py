@@ -190,11 +190,12 @@ def _ended(pod: Pod, now_ms: int, intent: Intent) -> Ended:
     skew_ms = _skew_ms(pod, now_ms)
     started_ms = pod.started_ms - skew_ms if pod.started_ms is not None else None
     ended_ms = pod.finished_ms - skew_ms if pod.finished_ms is not None else pod.last_sign_of_life_ms
+    ended_ms = min(ended_ms, now_ms)
     stop = stop_of(pod, intent)
     if stop is not None:
-        ended_ms = billed_end_ms(ended_ms, stop)
+        ended_ms = billed_end_ms(ended_ms, stop)  # which may be a moment from now, for one that was told earlier
     earliest_ms = started_ms if started_ms is not None else pod.metadata.creation_timestamp
-    return Ended(started_ms, max(earliest_ms, min(ended_ms, now_ms)), explain(pod, intent), stop, pod.rank)
+    return Ended(started_ms, max(earliest_ms, ended_ms), explain(pod, intent), stop, pod.rank)
 
 
 def _skew_ms(pod: Pod, now_ms: int) -> int:
