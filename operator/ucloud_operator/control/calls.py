@@ -12,6 +12,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from ucloud_operator import metrics
+from ucloud_operator.api import format_time
 from ucloud_operator.kube.errors import AlreadyExists, Conflict, NotFound
 from ucloud_operator.kube.resources import PODS, SERVICES, UCLOUDJOBS
 from ucloud_operator.lifecycle import pods as templates
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from ucloud_operator.api import Application, ComputeProduct, Model, UCloudJob, UCloudJobStatus, Wallet
     from ucloud_operator.control.parts import Parts
-    from ucloud_operator.lifecycle.commands import Arm, DeletePods, Launch, ReleasePods
+    from ucloud_operator.lifecycle.commands import Arm, DeletePods, Launch, ReleasePods, Warn
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +57,17 @@ class Calls:
     async def adopt(self, job: UCloudJob) -> None:
         """Put our finalizer on a job."""
         await self._set_job_finalizers(job, (*job.metadata.finalizers, JOB_FINALIZER))
+
+    async def delete_job(self, job: UCloudJob) -> None:
+        """Delete a job; its usage is settled before our finalizer goes."""
+        try:
+            answer = await self._client.delete(
+                UCLOUDJOBS, job.metadata.name, uid=job.metadata.uid, namespace=job.metadata.namespace
+            )
+        except (NotFound, Conflict):
+            return
+        if answer is not None:
+            self._world.jobs.apply(answer)
 
     async def release_job(self, job: UCloudJob) -> None:
         """Take our finalizer off a job."""
@@ -126,6 +138,21 @@ class Calls:
             self._world.pods.apply(answer)
 
         await self._each(command.pods, arm_pod)
+
+    async def warn(self, command: Warn) -> None:
+        """Let pods read when they will end; the kubelet brings it to their file within about a second."""
+        shown = format_time(command.end_ms) if command.end_ms is not None else None
+
+        async def annotate(pod: Pod) -> None:
+            body = {"metadata": {"annotations": {templates.EXHAUSTS_AT: shown}}}
+            try:
+                answer = await self._client.patch(PODS, pod.metadata.name, body, namespace=pod.metadata.namespace)
+            except NotFound:
+                self._remove(pod)
+                return
+            self._world.pods.apply(answer)
+
+        await self._each(command.pods, annotate)
 
     async def delete_pods(self, command: DeletePods) -> None:
         """Delete pods, each only if it is still the one that was meant."""

@@ -18,11 +18,13 @@ from ucloud_operator.lifecycle.admission import AdmissionView, Objection, admit
 from ucloud_operator.lifecycle.commands import (
     Adopt,
     Arm,
+    DeleteJob,
     DeletePods,
     Launch,
     ReleaseJob,
     ReleasePods,
     Settle,
+    Warn,
     WriteStatus,
 )
 from ucloud_operator.lifecycle.decide import decide
@@ -197,6 +199,13 @@ class Jobs:
                     await self._calls.arm(command)
                 case DeletePods():
                     await self._calls.delete_pods(command)
+                case Warn():
+                    await self._calls.warn(command)
+                    if command.aloud:
+                        await tell(self._parts, job, Happening(command.reason, command.message, warning=True))
+                case DeleteJob():
+                    await self._calls.delete_job(job)
+                    return False
                 case ReleasePods():
                     await self._calls.release_pods(command)
                 case WriteStatus():

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 from ucloud_operator import metrics
 from ucloud_operator.control.queue import Key
 from ucloud_operator.control.world import JOB, PLAN, WALLET
-from ucloud_operator.lifecycle.timing import act_ms
+from ucloud_operator.lifecycle.timing import Ahead
+from ucloud_operator.lifecycle.warnings import next_level_ms
 from ucloud_operator.settings import FOREVER_MS
 
 if TYPE_CHECKING:
+    from ucloud_operator.control.books import Plan
     from ucloud_operator.control.parts import Parts
 
 logger = logging.getLogger(__name__)
@@ -42,18 +44,29 @@ class Plans:
             plan = self._books.plan(component, now_ms)
         self._books.remember(component, plan)
         next_ms = plan.next_change_ms
-        for uid, end_ms in plan.ends_ms.items():
-            job = self._world.jobs.find(uid)
-            if job is None:
+        for key in component:
+            next_ms = min(next_ms, self._look_at_jobs(key, plan, now_ms))
+        self._deadlines.set(Key(PLAN, component[0]), next_ms if next_ms > now_ms else FOREVER_MS)
+        for key in component:
+            self._queue.add(Key(WALLET, key))
+
+    def _look_at_jobs(self, wallet_key: str, plan: Plan, now_ms: int) -> int:
+        """Wake the wallet's jobs that have to be told, armed or stopped now; return when the next one has to be."""
+        wallet, next_ms = self._world.wallet(wallet_key), FOREVER_MS
+        if wallet is None:
+            return FOREVER_MS
+        ahead = Ahead(now_ms, wallet.spec.warn_minutes, self._settings)
+        for job in self._world.jobs_of(wallet_key):
+            if job.is_final:
                 continue
-            due_ms = act_ms(job, self._world.pods_of(job), end_ms, self._settings)
+            end_ms = plan.ends_ms.get(job.metadata.uid, FOREVER_MS)
+            due_ms = ahead.act_ms(job, self._world.pods_of(job), end_ms)
             if due_ms <= now_ms:
                 self._queue.add(Key(JOB, job.key), urgent=True)
             else:
                 next_ms = min(next_ms, due_ms)
-        self._deadlines.set(Key(PLAN, component[0]), next_ms if next_ms > now_ms else FOREVER_MS)
-        for key in component:
-            self._queue.add(Key(WALLET, key))
+        exhausts_ms = plan.exhausts_ms.get(wallet_key, FOREVER_MS)
+        return min(next_ms, next_level_ms(exhausts_ms, wallet.spec.warn_minutes, now_ms))
 
     def _orphans(self, wallet_key: str) -> None:
         """Look at the jobs of a wallet that is gone: no wallet, no run."""

@@ -19,6 +19,7 @@ from ucloud_operator.api.wallet import AllocationStatus, DepartedWallet, GroupSt
 from ucloud_operator.control.books import Plan, circle_of, edge_of
 from ucloud_operator.ledger.ledger import Ledger
 from ucloud_operator.ledger.state import Allocation, Edge, Phase
+from ucloud_operator.lifecycle import sentences, warnings
 from ucloud_operator.settings import FOREVER_MS
 
 if TYPE_CHECKING:
@@ -112,7 +113,16 @@ def conditions(wallet: Wallet, account: Account, numbers: WalletNumbers, plan: P
         message=message,
         last_transition_time=plan.at_ms,
     )
-    return tuple(_keep_time(condition, wallet.status.conditions) for condition in (applied, lock))
+    kept = tuple(_keep_time(condition, wallet.status.conditions) for condition in (applied, lock))
+    return (*kept, _warning(wallet, plan))
+
+
+def _warning(wallet: Wallet, plan: Plan) -> Condition:
+    """Say whether the credits end soon."""
+    end_ms, before = plan.exhausts_ms.get(wallet.key, FOREVER_MS), warnings.told(wallet.status.conditions)
+    level = warnings.level_at(end_ms, wallet.spec.warn_minutes, 0, plan.at_ms)
+    message = sentences.exhausts_at(end_ms - plan.at_ms, end_ms) if level is not None else sentences.ENDS_LATER
+    return warnings.condition(level, message, before, plan.at_ms)
 
 
 BROKEN = frozenset({"Circle", "Duplicate", "SeveralParents", "ParentNotFound", "CategoryMismatch", "WalletDeleted"})

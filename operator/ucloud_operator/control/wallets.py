@@ -21,6 +21,7 @@ from ucloud_operator.control.statements import Statements
 from ucloud_operator.control.world import JOB, SETTLE, WALLET
 from ucloud_operator.kube.errors import Conflict, NotFound
 from ucloud_operator.kube.resources import WALLETS
+from ucloud_operator.lifecycle import warnings
 from ucloud_operator.lifecycle.statement import account_of
 from ucloud_operator.settings import FOREVER_MS
 
@@ -102,10 +103,14 @@ class Wallets:
             await self._refresh(wallet)
             return
         self._world.wallets.apply(answer)
-        await self._tell_lock(wallet, publication.status)
+        await self._tell_changes(wallet, publication.status)
         self._wake(wallet, publication.status)
 
-    async def _tell_lock(self, wallet: Wallet, status: WalletStatus) -> None:
+    async def _tell_changes(self, wallet: Wallet, status: WalletStatus) -> None:
+        told = warnings.told(status.conditions)
+        level = warnings.level_of(told)
+        if told is not None and warnings.is_closer(level, warnings.told(wallet.status.conditions)):
+            await tell(self._parts, wallet, Happening(told.reason, told.message, warning=True))
         if wallet.status.locked != status.locked:
             lock = next(condition for condition in status.conditions if condition.type == "Locked")
             await tell(self._parts, wallet, Happening(lock.reason, lock.message, warning=status.locked))

@@ -41,6 +41,22 @@ class DeletePods:
 
 
 @dataclass(frozen=True, slots=True)
+class Warn:
+    """Let the pods read when the run ends (None: not soon), and tell people, where there is something to tell."""
+
+    pods: tuple[Pod, ...]
+    end_ms: int | None
+    reason: str
+    message: str
+    aloud: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteJob:
+    """Delete the job itself: it has been over for as long as it wanted to be kept."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReleasePods:
     """Take our finalizer off these pods."""
 
@@ -64,7 +80,9 @@ class ReleaseJob:
     """Take our finalizer off the job."""
 
 
-Command: TypeAlias = Adopt | Launch | Arm | DeletePods | ReleasePods | WriteStatus | Settle | ReleaseJob
+Command: TypeAlias = (
+    Adopt | Launch | Arm | Warn | DeletePods | ReleasePods | WriteStatus | Settle | DeleteJob | ReleaseJob
+)
 
 
 @dataclass(frozen=True, slots=True)

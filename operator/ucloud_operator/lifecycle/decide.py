@@ -13,18 +13,20 @@ from collections.abc import Callable
 from typing import Final, TypeAlias
 
 from ucloud_operator.api import JobState, JobUpdate
-from ucloud_operator.lifecycle import sentences
+from ucloud_operator.lifecycle import sentences, warnings
 from ucloud_operator.lifecycle.admission import Objection
 from ucloud_operator.lifecycle.commands import (
     Adopt,
     Arm,
     Command,
     Decision,
+    DeleteJob,
     DeletePods,
     Launch,
     ReleaseJob,
     ReleasePods,
     Settle,
+    Warn,
     WriteStatus,
 )
 from ucloud_operator.lifecycle.facts import expires_ms, open_run, planned_end, run_number
@@ -69,7 +71,18 @@ def clean_up(view: View) -> Decision | None:
         return Decision(tuple(commands))
     if job.is_final and job.metadata.deletion_timestamp is not None and not any(pod.is_held for pod in stale):
         return _leave(view)
+    if job.is_final and not alive:
+        return _keep(view)
     return Decision() if job.is_final or alive else None
+
+
+def _keep(view: View) -> Decision:
+    """A job that is over stays for as long as it wants to be kept."""
+    keep_seconds = view.job.spec.ttl_seconds_after_finished
+    if keep_seconds is None or view.job.is_being_deleted:
+        return Decision()
+    due_ms = view.job.status.updates[-1].timestamp + 1000 * keep_seconds
+    return Decision((DeleteJob(),)) if view.now_ms >= due_ms else Decision((), due_ms)
 
 
 def _leave(view: View) -> Decision:
@@ -140,6 +153,30 @@ def stop(view: View) -> Decision | None:
     left_until_ms = decided.at_ms if decided.reason in BY_TIME else FOREVER_MS
     commands.append(DeletePods(pods, grace_seconds_of(view.job, left_until_ms, view.now_ms), decided))
     return Decision(tuple(commands))
+
+
+def warn(view: View) -> Decision | None:
+    """People and pods are told when the end of a run comes near, once for each level, and when it has moved away."""
+    run, decided, status = open_run(view.job.status), view.stop, view.job.status
+    if run is None or view.wallet is None or (decided is not None and decided.reason not in BY_TIME):
+        return None
+    end_ms = decided.at_ms if decided is not None else FOREVER_MS
+    minutes, before = view.wallet.spec.warn_minutes, warnings.told(status.conditions)
+    level = warnings.level_at(end_ms, minutes, run.started_at, view.now_ms)
+    if not warnings.is_news(level, before):
+        return None
+    message = sentences.ends_at(end_ms - view.now_ms, end_ms) if level is not None else sentences.ENDS_LATER
+    condition = warnings.condition(level, message, before, view.now_ms)
+    others = tuple(each for each in status.conditions if each.type != condition.type)
+    told = {"conditions": (*others, condition), "exhausts_at": end_ms if level is not None else None}
+    aloud = warnings.is_closer(level, before)
+    shown_ms = end_ms if level is not None else None
+    return Decision(
+        (
+            Warn(view.run_pods, shown_ms, condition.reason, message, aloud=aloud),
+            WriteStatus(status.model_copy(update=told)),
+        )
+    )
 
 
 def note_edit(view: View) -> Decision | None:
@@ -223,7 +260,7 @@ def _not_admitted(view: View, objection: Objection) -> Decision:
 
 Rule: TypeAlias = Callable[[View], Decision | None]
 
-RULES: Final[tuple[Rule, ...]] = (adopt, note_edit, clean_up, begin, end, give_up, stop, queue, rest, start)
+RULES: Final[tuple[Rule, ...]] = (adopt, note_edit, clean_up, begin, end, give_up, stop, warn, queue, rest, start)
 
 
 def decide(view: View) -> Decision:

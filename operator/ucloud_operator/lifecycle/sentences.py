@@ -11,6 +11,8 @@ once and read later.
 
 from enum import StrEnum
 
+from ucloud_operator.api import format_time
+
 
 class Reason(StrEnum):
     """Why a job is in its state, for programs."""
@@ -176,9 +178,17 @@ def nothing_left(wallet_name: str) -> str:
     return f"This workspace has reached the quota of wallet '{wallet_name}'."
 
 
-def credits_last(remaining_ms: int, instant: str) -> str:
-    """The warning before exhaustion; `instant` is RFC 3339."""
-    return f"At the present rate the credits last {duration(remaining_ms)}, until {instant}; then this job ends."
+ENDS_LATER = "At the present rate this goes on for longer."
+
+
+def ends_at(remaining_ms: int, end_ms: int) -> str:
+    """The warning before an end, by credits or by time; with the instant, as it is read later."""
+    return f"At the present rate this job ends in {duration(max(0, remaining_ms))}, at {format_time(end_ms)}."
+
+
+def exhausts_at(remaining_ms: int, end_ms: int) -> str:
+    """The same, said of a wallet."""
+    return f"At the present rate its credits end in {duration(max(0, remaining_ms))}, at {format_time(end_ms)}."
 
 
 # How numbers are said.

@@ -113,6 +113,9 @@ def ended(view: View, ended_ms: int, outcome: Outcome) -> UCloudJobStatus:
             "expires_at": None if state is JobState.SUSPENDED else status.expires_at,
             "usage": usage,
             "rate_per_minute": 0,
+            "exhausts_at": None,
+            "suspended_at": ended_ms if state is JobState.SUSPENDED else None,
+            "reserved": 0,
             "runs": runs,
             "reason": outcome.reason.value,
             "message": outcome.sentence,
@@ -125,7 +128,7 @@ def ended(view: View, ended_ms: int, outcome: Outcome) -> UCloudJobStatus:
 def _conditions(view: View, state: JobState, reason: Reason, message: str) -> tuple[Condition, ...]:
     """Two statements to wait for; their time is that of their last change."""
     known = {condition.type: condition for condition in view.job.status.conditions}
-    conditions = []
+    conditions = []  # a warning was about a run: it goes with it
     for type_, holds in (("Running", state is JobState.RUNNING), ("Finished", state.is_final)):
         truth = "True" if holds else "False"
         old = known.get(type_)

@@ -7,10 +7,12 @@ has to be gone.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from ucloud_operator.api import UCloudJob
-from ucloud_operator.lifecycle.facts import run_number
+from ucloud_operator.lifecycle import warnings
+from ucloud_operator.lifecycle.facts import open_run
 from ucloud_operator.lifecycle.kubelet import Pod
 from ucloud_operator.lifecycle.sentences import Reason
 from ucloud_operator.lifecycle.stops import BY_TIME, Stop
@@ -21,17 +23,40 @@ SHORTEST_GRACE_SECONDS: Final = 1
 
 
 def next_look_ms(view: View) -> int:
-    """Return when a stop that isn't due yet has to be armed, or carried out if it is armed."""
+    """Return when a stop that isn't due yet has to be told, armed, or carried out if it is armed."""
     decided = view.stop
     if decided is None or decided is view.wish:
         return FOREVER_MS
-    return _act_ms(view.job, view.run_pods, decided, view.settings)
+    minutes = view.wallet.spec.warn_minutes if view.wallet is not None else ()
+    return min(
+        _act_ms(view.job, view.run_pods, decided, view.settings),
+        warnings.next_level_ms(decided.at_ms, minutes, view.now_ms),
+    )
 
 
-def act_ms(job: UCloudJob, pods: Sequence[Pod], end_ms: int, settings: Settings) -> int:
-    """Return when something has to be done about credits that end then (unix ms)."""
-    number = run_number(job.status)
-    return _act_ms(job, [pod for pod in pods if pod.run == number], Stop(Reason.OutOfCredits, end_ms), settings)
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """What there is to do about one job's end, seen from now."""
+
+    now_ms: int
+    warn_minutes: tuple[int, ...]
+    settings: Settings
+
+    def act_ms(self, job: UCloudJob, pods: Sequence[Pod], end_ms: int) -> int:
+        """Return when something has to be done about credits that end then (unix ms); FOREVER_MS: they don't."""
+        run = open_run(job.status)
+        if run is None:
+            return FOREVER_MS
+        level = warnings.level_at(end_ms, self.warn_minutes, run.started_at, self.now_ms)
+        if warnings.is_news(level, warnings.told(job.status.conditions)):
+            return self.now_ms
+        if end_ms >= FOREVER_MS:
+            return FOREVER_MS
+        stop = Stop(Reason.OutOfCredits, end_ms)
+        return min(
+            _act_ms(job, [pod for pod in pods if pod.run == run.number], stop, self.settings),
+            warnings.next_level_ms(end_ms, self.warn_minutes, self.now_ms),
+        )
 
 
 def _act_ms(job: UCloudJob, pods: Sequence[Pod], decided: Stop, settings: Settings) -> int:
