@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from devcluster.golang import find_go
 from devcluster.problems import DevclusterError
@@ -115,7 +116,9 @@ def _build(module: Module, place: Path) -> None:
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir()
     go = find_go(cache(), progress)
-    packages = _run_go([go, "list", "-deps", "-f", "{{.ImportPath}}", module.package], module, progress, "downloaded")
+    packages = _run_go(
+        [go, "list", "-deps", "-f", "{{.ImportPath}}", module.package], module, progress, "modules downloaded"
+    )
     command = [go, "build", "-v", "-trimpath", "-buildvcs=false", "-ldflags", module.linker_flags]
     command += ["-o", str(unfinished / module.name), module.package]
     _run_go(command, module, progress, f"of at most {packages.count(chr(10))} packages compiled")
@@ -128,12 +131,14 @@ def _build(module: Module, place: Path) -> None:
 def _run_go(command: list[str], module: Module, progress: Progress, unit: str) -> str:
     """Run go and count the lines of its standard error, one per thing done."""
     environment = os.environ | {"CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly", "GOTOOLCHAIN": "local", "GOWORK": "off"}
-    process = subprocess.Popen(
-        command, cwd=module.sources, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    with process:
+    with (
+        TemporaryFile("w+") as output,  # a pipe that nobody reads meanwhile would fill up
+        subprocess.Popen(
+            command, cwd=module.sources, env=environment, stdout=output, stderr=subprocess.PIPE, text=True
+        ) as process,
+    ):
         last_lines = progress.count(process, unit)
-        output = process.stdout.read() if process.stdout else ""
-    if process.returncode:
-        raise DevclusterError(f"{' '.join(command[:3])} failed in {module.sources}:\n{last_lines}")
-    return output
+        if process.wait():
+            raise DevclusterError(f"{' '.join(command[:3])} failed in {module.sources}:\n{last_lines}")
+        output.seek(0)
+        return output.read()

@@ -4,9 +4,10 @@ import subprocess
 import sys
 import time
 from collections import deque
+from threading import Event, Thread
 
 _SECONDS_BETWEEN_LINES = 15.0
-_SECONDS_BETWEEN_UPDATES = 0.2
+_SECONDS_BETWEEN_UPDATES = 0.5
 
 
 class Progress:
@@ -14,25 +15,26 @@ class Progress:
 
     def __init__(self, headline: str) -> None:
         self._began = time.monotonic()
-        self._shown_at = self._began
         self._on_terminal = sys.stderr.isatty()
         print(headline, file=sys.stderr, flush=True)
 
     def count(self, process: subprocess.Popen[str], unit: str) -> str:
-        """Count the lines that a process writes to its standard error; returns the last of them."""
+        """Count the lines that a process writes to its standard error, to its end; return the last of them."""
         last_lines: deque[str] = deque(maxlen=20)
-        for number, line in enumerate(process.stderr or (), start=1):
-            last_lines.append(line)
-            self.show(f"{number} {unit}")
-        return "".join(last_lines)
+        number, ended = 0, Event()
 
-    def show(self, state: str) -> None:
-        """Say how far it is, if the last time is long enough ago."""
-        now = time.monotonic()
-        if now - self._shown_at < (_SECONDS_BETWEEN_UPDATES if self._on_terminal else _SECONDS_BETWEEN_LINES):
-            return
-        self._shown_at = now
-        self._print(state, end="" if self._on_terminal else "\n")
+        def tell() -> None:
+            while not ended.wait(_SECONDS_BETWEEN_UPDATES if self._on_terminal else _SECONDS_BETWEEN_LINES):
+                self._print(f"{number} {unit}", end="" if self._on_terminal else "\n")
+
+        teller = Thread(target=tell)
+        teller.start()
+        for line in process.stderr or ():
+            number += 1
+            last_lines.append(line)
+        ended.set()
+        teller.join()
+        return "".join(last_lines)
 
     def note(self, state: str) -> None:
         """Say what has just happened, and keep it on the screen."""

@@ -7,10 +7,10 @@ instant. One object is written at once or not at all.
 
 from typing import ClassVar
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from ucloud_operator.api.common import AGE, Amount, Column, Model, Resource, TimestampMs
-from ucloud_operator.api.rules import list_map
+from ucloud_operator.api.rules import WHOLE, list_map
 from ucloud_operator.api.wallet_status import GroupStatus
 
 MAX_WALLETS = 1000
@@ -31,6 +31,8 @@ class WalletCheckpoint(Model):
 
 class CheckpointedWallet(WalletCheckpoint):
     """What one wallet of the component had."""
+
+    model_config = ConfigDict(json_schema_extra=WHOLE)
 
     uid: str = Field(max_length=63)
     """The wallet's uid."""

@@ -63,6 +63,10 @@ def immutable_optional(field: str, instead: str) -> Rule:
 DISTINCT: dict[str, JsonValue] = {"x-kubernetes-list-type": "set"}
 """The `json_schema_extra` of a list of numbers or texts in which none may stand twice."""
 
+WHOLE: dict[str, JsonValue] = {"x-kubernetes-map-type": "atomic"}
+"""The `json_schema_extra` of an object that is only ever written whole. For long lists of such objects, `managedFields`
+then say once per element who wrote it, and not once per field: the API server does half the work."""
+
 
 def list_map(*keys: str) -> dict[str, JsonValue]:
     """The `json_schema_extra` of a list in which no two elements may have the same keys."""

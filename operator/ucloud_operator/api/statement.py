@@ -16,10 +16,11 @@ from pydantic import ConfigDict, Field
 
 from ucloud_operator.api.checkpoint import WalletCheckpoint
 from ucloud_operator.api.common import AGE, Amount, Column, Model, Name, Resource, TimestampMs
-from ucloud_operator.api.rules import Rule, immutable, list_map, rules
+from ucloud_operator.api.rules import WHOLE, Rule, immutable, list_map, rules
 
 MAX_LINES = 2000
-"""The most lines of one part. 2,000 usual ones are about a third of what etcd takes."""
+"""The most lines that fit into one part: 2,000 usual ones are 0.6 MB, etcd takes 1.5 MB. Whatever is changed, the API
+server reads and writes the whole, at about 0.25 ms of its time per line: a part is better ended long before."""
 
 MAX_NAME_LENGTH = 63
 _DIGEST_BYTES = 10
@@ -45,6 +46,8 @@ class StatementWallet(Model):
 
 class StatementLine(Model):
     """What one job used."""
+
+    model_config = ConfigDict(json_schema_extra=WHOLE)
 
     uid: str = Field(min_length=1, max_length=63)
     """The job's uid."""

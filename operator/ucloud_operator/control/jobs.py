@@ -136,6 +136,7 @@ class Jobs:
         """Ask the admission chain; a wallet whose spec, or one above it, isn't applied yet is not there yet."""
         product, application = self._world.product_for(job), self._world.application_for(job)
         applied = wallet if wallet is not None and self._is_applied(wallet) else None
+        patient = bool(job.status.runs) or (applied is None and wallet is not None)  # nobody can have missed it so far
         runway_ms: int | None = 0
         numbers = None
         if applied is not None and product is not None:
@@ -153,7 +154,7 @@ class Jobs:
                 max_usable=numbers.max_usable if numbers is not None else 0,
                 runway_ms=runway_ms,
                 minimum_run_ms=1000 * self._settings.minimum_run_seconds,
-                waited_ms=0 if job.status.runs else max(0, now_ms - job.metadata.creation_timestamp),
+                waited_ms=0 if patient else max(0, now_ms - job.metadata.creation_timestamp),
                 reference_wait_ms=1000 * self._settings.reference_wait_seconds,
             )
         )

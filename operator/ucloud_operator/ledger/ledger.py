@@ -7,6 +7,7 @@ from itertools import groupby
 from ucloud_operator.ledger.flow import max_usable
 from ucloud_operator.ledger.state import Forecast, Meter, State, Stop, WalletNumbers
 from ucloud_operator.ledger.timeline import Timeline
+from ucloud_operator.ledger.usage import FOREVER
 
 MINUTE_MS = 60_000
 
@@ -54,14 +55,15 @@ class Ledger:
             self._timeline.move(to_ms)
         assert self.at_ms == to_ms
 
-    # Looking ahead
+    # Looking ahead: what comes if nothing changes. Every transition costs a little, so give a horizon if there is one.
 
     def forecast(self, horizon_ms: int | None = None) -> Forecast | None:
-        """Return the next exhaustion that stops a job, `horizon_ms` at the latest, if nothing changes until then."""
+        """Return the next exhaustion that stops a job, `horizon_ms` at the latest."""
         return next(self.forecasts(horizon_ms), None)
 
     def forecasts(self, horizon_ms: int | None = None) -> Iterator[Forecast]:
-        """Yield every exhaustion to come that stops a job, in order, if each is obeyed and nothing else changes."""
+        """Yield every exhaustion that stops a job, in order, as if each were obeyed."""
+        limit_ms = FOREVER if horizon_ms is None else horizon_ms
         ahead = self._timeline.twin()
         ahead.settle()
         moved = True
@@ -69,7 +71,7 @@ class Ledger:
             ahead.decide()
             for at_ms, stops in groupby(ahead.take_stops(), key=lambda stop: stop.at_ms):
                 yield Forecast(at_ms, tuple(stops))
-            moved = (horizon_ms is None or ahead.at_ms < horizon_ms) and ahead.move(horizon_ms)
+            moved = ahead.at_ms < limit_ms and ahead.may_stop() and ahead.move(limit_ms)
 
     def runway(self, meter: Meter, horizon_ms: int | None = None) -> int | None:
         """Return when this job would be stopped if it ran from now on, or None if it outlasts `horizon_ms`.

@@ -4,6 +4,7 @@ Jobs are numbers here, in the order in which their units are charged within a mi
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from operator import add
 
@@ -30,10 +31,9 @@ class Metering:
 
     def twin(self) -> "Metering":
         """Make an independent copy; what never changes is shared."""
-        twin = object.__new__(Metering)
-        twin.__dict__.update(self.__dict__)
-        for name in ("runs", "charged", "paid", "line"):
-            setattr(twin, name, getattr(self, name).copy())
+        twin = copy(self)
+        twin.runs, twin.line = self.runs.copy(), self.line.copy()
+        twin.charged, twin.paid = self.charged.copy(), self.paid.copy()
         return twin
 
     def now(self) -> tuple[Meter, ...]:
@@ -64,6 +64,8 @@ class Metering:
 
     def charge_all(self, units: Sequence[int]) -> None:
         """Note for every job that so many of the units due are charged."""
+        assert len(units) == len(self.meters)
+        assert min(units, default=0) >= 0
         self.charged = list(map(add, self.charged, units))
         self.paid = list(map(add, self.paid, units))
 
@@ -107,7 +109,7 @@ class Metering:
 Bill = tuple[Line, int]  # what falls due, and how much of it is paid
 
 
-def first_reach(bills: Sequence[Bill], scale: int, units: int, after_ms: int, until_ms: int | None) -> int | None:
+def first_reach(bills: Sequence[Bill], scale: int, units: int, after_ms: int, until_ms: int) -> int | None:
     """Return the first instant after `after_ms`, up to `until_ms`, by which so many units are owed in all.
 
     Exact: the sum without the floors can't be smaller, so it gives an instant before which there is nothing to find;
@@ -115,8 +117,7 @@ def first_reach(bills: Sequence[Bill], scale: int, units: int, after_ms: int, un
     """
     sooner = earliest_reach(*bound(bills, scale, after_ms), scale, units, after_ms)
     assert sooner is not None, "only what runs can fill an edge"
-    last_ms = max(line.end_ms for line, _ in bills)
-    until_ms = last_ms if until_ms is None else min(until_ms, last_ms)
+    until_ms = min(until_ms, max(line.end_ms for line, _ in bills))
     low, high, step = sooner - 1, sooner, 1
     while _owed(bills, scale, min(high, until_ms)) < units:
         if high >= until_ms:

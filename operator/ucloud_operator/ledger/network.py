@@ -10,6 +10,7 @@ Wallets and edges are numbers here, their properties parallel lists: a twin for 
 """
 
 from collections.abc import Collection, Iterator, Sequence
+from copy import copy
 from dataclasses import replace
 from operator import add
 
@@ -68,10 +69,10 @@ class Network:
 
     def twin(self) -> "Network":
         """Make an independent copy; what never changes is shared."""
-        twin = object.__new__(Network)
-        twin.__dict__.update(self.__dict__)
-        for name in ("local", "allocations", "usage", "unattributed", "room", "first_open"):
-            setattr(twin, name, getattr(self, name).copy())
+        twin = copy(self)
+        twin.local, twin.usage, twin.room = self.local.copy(), self.usage.copy(), self.room.copy()
+        twin.allocations, twin.unattributed = self.allocations.copy(), self.unattributed.copy()
+        twin.first_open = self.first_open.copy()
         twin.edges_up = [edges.copy() for edges in self.edges_up]
         return twin
 

@@ -14,11 +14,13 @@ and whoever has another path takes it.
 """
 
 from collections.abc import Sequence
+from copy import copy
 
 from ucloud_operator.ledger.check import check
 from ucloud_operator.ledger.metering import Metering, bound, earliest_reach, first_reach
 from ucloud_operator.ledger.network import NO_EDGE, OUTSIDE, Network
 from ucloud_operator.ledger.state import State, Stop
+from ucloud_operator.ledger.usage import FOREVER
 
 
 class Timeline:
@@ -29,36 +31,35 @@ class Timeline:
         self.at_ms = state.at_ms
         self.network = Network(state.wallets)
         self.metering = Metering(state.meters, self.network.index, state.at_ms)
-        self._transitions = sorted({*self.network.transitions(), *self.metering.transitions()}, reverse=True)
+        self.transitions = sorted({*self.network.transitions(), *self.metering.transitions(), FOREVER}, reverse=True)
         self._settled = False
-        self._unpaid: dict[int, int] = {}
-        self._stops: list[tuple[int, int]] = []
+        self.unpaid: dict[int, int] = {}
+        self.stops: list[tuple[int, int]] = []
 
     def twin(self) -> "Timeline":
         """Make an independent copy, to look ahead with."""
-        twin = object.__new__(Timeline)
-        twin.__dict__.update(self.__dict__)
+        twin = copy(self)
         twin.network = self.network.twin()
         twin.metering = self.metering.twin()
-        twin._transitions = self._transitions.copy()
-        twin._unpaid = self._unpaid.copy()
-        twin._stops = self._stops.copy()
+        twin.transitions = self.transitions.copy()
+        twin.unpaid = self.unpaid.copy()
+        twin.stops = self.stops.copy()
         return twin
 
-    def move(self, limit_ms: int | None) -> bool:
+    def move(self, limit_ms: int) -> bool:
         """Go to the next instant at which something happens, `limit_ms` at the latest, and settle it.
 
-        False, and nothing was done, where neither is there.
+        False, and nothing was done, where that is FOREVER and nothing will happen.
         """
-        assert limit_ms is None or limit_ms > self.at_ms
-        known_ms = [*self._transitions[-1:], *([] if limit_ms is None else [limit_ms])]
-        calm_until_ms = min(known_ms, default=None)
+        assert limit_ms > self.at_ms
+        calm_until_ms = min(limit_ms, self.transitions[-1])
         exhaustion_ms = self._next_exhaustion(calm_until_ms)
         next_ms = calm_until_ms if exhaustion_ms is None else exhaustion_ms
-        if next_ms is None:
-            next_ms = max((line.start_ms for line in self.metering.line if line.start_ms > self.at_ms), default=None)
-        if next_ms is None:
-            return False
+        if next_ms == FOREVER:
+            next_ms = max((line.start_ms for line in self.metering.line), default=self.at_ms)
+            if next_ms <= self.at_ms:
+                return False
+        assert self.at_ms < next_ms <= limit_ms
         self._refuse_starts(next_ms)
         self._charge(self.metering.dues(next_ms if exhaustion_ms is None else next_ms - 1))
         self.at_ms = next_ms
@@ -66,6 +67,15 @@ class Timeline:
             self._charge_now()
         self._turn()
         return True
+
+    def may_stop(self) -> bool:
+        """Whether there is a job left that time could stop."""
+        return any(
+            run.price * run.replicas or self._blocked(job)
+            for job, runs in enumerate(self.metering.runs)
+            for run in runs
+            if run.end_ms is None or run.end_ms > self.at_ms
+        )
 
     def settle(self) -> None:
         """Do what happens at this very instant, but for its stops, unless it is done: for the beginning."""
@@ -76,13 +86,13 @@ class Timeline:
 
     def _turn(self) -> None:
         """Do the transitions of this instant, then route excess, then charge what is still due."""
-        if self._transitions and self._transitions[-1] <= self.at_ms:
-            while self._transitions and self._transitions[-1] <= self.at_ms:
-                self._transitions.pop()
+        if self.transitions[-1] <= self.at_ms:
+            while self.transitions[-1] <= self.at_ms:
+                self.transitions.pop()
             self.network.turn(self.at_ms)
             self.metering.turn(self.at_ms)
         self.network.route_excess()
-        if self._unpaid:
+        if self.unpaid:
             self._charge_now()
 
     def decide(self) -> None:
@@ -91,14 +101,14 @@ class Timeline:
             if jobs and self.network.is_locked(wallet):
                 for job in jobs:
                     self._stop(job, self.at_ms)
-        for job, units in self._unpaid.items():
+        for job, units in self.unpaid.items():
             self.metering.write_off(job, units)
-        self._unpaid = {}
+        self.unpaid = {}
 
     def take_stops(self) -> tuple[Stop, ...]:
         """Return the stops since the last time, in the order of (instant, start, uid)."""
-        stops = tuple(Stop(self.metering.meters[job].uid, at_ms) for at_ms, job in sorted(self._stops))
-        self._stops = []
+        stops = tuple(Stop(self.metering.meters[job].uid, at_ms) for at_ms, job in sorted(self.stops))
+        self.stops = []
         return stops
 
     def _charge_now(self) -> None:
@@ -107,7 +117,7 @@ class Timeline:
         dues = metering.dues(self.at_ms)
         contested = network.contested(metering.per_wallet(dues))
         self._charge([0 if wallet in contested else due for wallet, due in zip(metering.wallet, dues, strict=True)])
-        self._unpaid = {}
+        self.unpaid = {}
         for job, due in enumerate(dues if contested else ()):
             wallet = metering.wallet[job]
             if due and wallet in contested:
@@ -115,7 +125,7 @@ class Timeline:
                 network.local[wallet] += charged
                 metering.charge(job, charged)
                 if charged < due:
-                    self._unpaid[job] = due - charged
+                    self.unpaid[job] = due - charged
 
     def _charge(self, dues: Sequence[int]) -> None:
         """Charge every job so much, all at once. No edge may fill by it."""
@@ -133,17 +143,19 @@ class Timeline:
 
     def _stop(self, job: int, at_ms: int) -> None:
         run = self.metering.run_at(job, at_ms)
-        blocked = self.network.wallets[self.metering.wallet[job]].blocked
-        if run is not None and (run.price * run.replicas or blocked):
+        if run is not None and (run.price * run.replicas or self._blocked(job)):
             self.metering.end_run(job, at_ms)
-            self._stops.append((at_ms, job))
+            self.stops.append((at_ms, job))
 
-    def _next_exhaustion(self, until_ms: int | None) -> int | None:
+    def _blocked(self, job: int) -> bool:
+        return bool(self.network.wallets[self.metering.wallet[job]].blocked)
+
+    def _next_exhaustion(self, until_ms: int) -> int | None:
         """Return the first instant from now on, `until_ms` at the latest, at which some edge is filled."""
         network, metering = self.network, self.metering
         found = None
         for sooner_ms, edge in self._candidates():
-            if until_ms is not None and sooner_ms > until_ms:
+            if sooner_ms > until_ms:
                 break
             fed_by = (wallet for wallet in network.fed_by(network.child[edge]) if not network.free[wallet])
             bills = metering.bills(job for wallet in fed_by for job in metering.of_wallet[wallet])

@@ -61,12 +61,12 @@ def alice(cluster: Cluster, admin: Person, namespace: str) -> Person:
 
 @pytest.fixture(scope="session", autouse=True)
 def _policies_in_force(admin: Person, operator: Person) -> None:
-    """Wait until the last policies to come into force are."""
+    """Wait until the policies have come into force: those with a parameter do so later than others."""
     pods = "/api/v1/namespaces/default/pods?dryRun=All"
-    eventually(lambda: admin.create(pods, a_pod()).message)
+    eventually(lambda: "create a UCloudJob" in admin.create(pods, a_plain_pod("a", **{"ucloud.dk/jobId": "a"})).message)
+    eventually(lambda: "epoch" in operator.create(pods, a_pod(epoch=-1)).message)
     jobs = f"{UCLOUD}/namespaces/default/ucloudjobs?dryRun=All"
     eventually(lambda: admin.create(jobs, a_job("stamped"))["metadata/finalizers"])
-    eventually(lambda: may(admin, OPERATOR.username, "create", "/pods", "default"))
     for plural in ("ucloudjobs", "wallets"):
         eventually(lambda: operator.get(f"{UCLOUD}/{plural}"))  # noqa: B023  # asked before the loop goes on
 
@@ -126,6 +126,32 @@ def a_job(name: str, **metadata: object) -> Json:
     }
 
 
+def a_wallet(*groups: Json, openingUsage: int = 0, freeToUse: bool = False) -> Json:  # noqa: N803  # as in the manifest
+    return {
+        "apiVersion": "ucloud.dk/v1alpha1",
+        "kind": "Wallet",
+        "metadata": {"name": "lab"},
+        "spec": {
+            "owner": {"type": "project", "projectId": "lab"},
+            "paysFor": {
+                "name": "example-compute",
+                "provider": "example",
+                "productType": "COMPUTE",
+                "accountingUnit": {
+                    "name": "Credit",
+                    "namePlural": "Credits",
+                    "floatingPoint": False,
+                    "displayFrequencySuffix": False,
+                },
+                "accountingFrequency": "PERIODIC_MINUTE",
+                "freeToUse": freeToUse,
+            },
+            "allocationGroups": list(groups),
+            "openingUsage": openingUsage,
+        },
+    }
+
+
 def a_pod(*, epoch: int = 0, owner: str = "", **metadata: object) -> dict[str, object]:
     """A pod of the job `seed`, as far as the policies look at it."""
     reference = {"apiVersion": "ucloud.dk/v1alpha1", "kind": "UCloudJob", "name": "seed", "uid": owner}
@@ -148,12 +174,12 @@ def a_pod(*, epoch: int = 0, owner: str = "", **metadata: object) -> dict[str, o
     }
 
 
-def a_plain_pod(name: str) -> dict[str, object]:
+def a_plain_pod(name: str, **labels: str) -> dict[str, object]:
     """A pod that is none of our business."""
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": name, "labels": {"team": "physics"}},
+        "metadata": {"name": name, "labels": {"team": "physics", **labels}},
         "spec": {"containers": [{"name": "main", "image": "busybox:1.37"}]},
     }
 

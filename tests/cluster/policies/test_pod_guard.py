@@ -170,7 +170,22 @@ class TestUpdate:
         ]
         for body in paddings:
             assert alice.patch(pod, body).status == 403, json.dumps(body)[:100]
-        assert admin.patch(f"{pod}/status", {"status": {"phase": "Running"}}).allowed
+        assert admin.patch(f"{pod}/status", {"status": {"phase": "Running"}})
+
+    def test_a_pod_padded_to_the_limit_still_gets_its_status(self, alice: Person, admin: Person, pod: str) -> None:
+        """Its labels, annotations and field managers are as many as there may be: a new one reports all the same."""
+        mine = {"apiVersion": "v1", "kind": "Pod", "metadata": {"labels": {"team": "chemistry"}}}
+        for number in range(8):
+            assert alice.patch(f"{pod}?fieldManager=m{number}&force=true", mine, kind="apply-patch+yaml")
+        assert alice.patch(f"{pod}?fieldManager=one-more", mine, kind="apply-patch+yaml").status == 403
+        for field in ("labels", "annotations"):
+            present = alice.get(pod)[f"metadata/{field}"]
+            assert isinstance(present, dict)
+            padding = {f"pad-{number}": "" for number in range(64 - len(present))}
+            assert alice.patch(pod, {"metadata": {field: padding}})
+            assert alice.patch(pod, {"metadata": {field: {"pad": ""}}}).status == 403
+        reported = admin.patch(f"{pod}/status?fieldManager=kubelet", {"status": {"phase": "Running"}})
+        assert reported, reported.message
 
 
 class TestDelete:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.cluster.policies.conftest import UCLOUD, a_job
+from tests.cluster.policies.conftest import UCLOUD, a_job, a_wallet
 from tests.cluster.policies.people import Json, Person
 
 SETTLED = "ucloud.dk/settled"
@@ -97,26 +97,3 @@ def test_the_operator_takes_the_finalizer_off_and_the_job_is_gone(alice: Person,
     assert not alice.patch(job, {"metadata": {"finalizers": None}}).allowed
     assert operator.patch(job, {"metadata": {"finalizers": None}}).allowed
     assert alice.get(job).status == 404
-
-
-def a_wallet() -> Json:
-    return {
-        "apiVersion": "ucloud.dk/v1alpha1",
-        "kind": "Wallet",
-        "metadata": {"name": "lab"},
-        "spec": {
-            "owner": {"type": "project", "projectId": "lab"},
-            "paysFor": {
-                "name": "example-compute",
-                "provider": "example",
-                "productType": "COMPUTE",
-                "accountingUnit": {
-                    "name": "Credit",
-                    "namePlural": "Credits",
-                    "floatingPoint": False,
-                    "displayFrequencySuffix": False,
-                },
-                "accountingFrequency": "PERIODIC_MINUTE",
-            },
-        },
-    }

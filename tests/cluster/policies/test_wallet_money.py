@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from devcluster import BOB, Cluster
-from tests.cluster.policies.conftest import RBAC, UCLOUD, bind, may
+from tests.cluster.policies.conftest import RBAC, UCLOUD, a_wallet, bind, may
 from tests.cluster.policies.people import Answer, Json, Person
 from tests.cluster.support import eventually
 
@@ -173,32 +173,6 @@ def large_group(namespace: str, parent: str, *, quota: int = 1) -> Json:
 
 def root(*, quota: int = 1) -> Json:
     return {"allocations": [{"id": "a", "quota": quota, **LATER}]}
-
-
-def a_wallet(*groups: Json, openingUsage: int = 0, freeToUse: bool = False) -> Json:  # noqa: N803  # as in the manifest
-    return {
-        "apiVersion": "ucloud.dk/v1alpha1",
-        "kind": "Wallet",
-        "metadata": {"name": "lab"},
-        "spec": {
-            "owner": {"type": "project", "projectId": "lab"},
-            "paysFor": {
-                "name": "example-compute",
-                "provider": "example",
-                "productType": "COMPUTE",
-                "accountingUnit": {
-                    "name": "Credit",
-                    "namePlural": "Credits",
-                    "floatingPoint": False,
-                    "displayFrequencySuffix": False,
-                },
-                "accountingFrequency": "PERIODIC_MINUTE",
-                "freeToUse": freeToUse,
-            },
-            "allocationGroups": list(groups),
-            "openingUsage": openingUsage,
-        },
-    }
 
 
 def set_groups(person: Person, wallets: str, *groups: Json) -> Answer:

@@ -34,7 +34,8 @@ def test_a_forecast_knows_of_windows_and_of_ends_that_are_known() -> None:
 
 def test_credits_that_outlast_the_jobs_run_out_never() -> None:
     story = money().wallet("w", 100).job("j", "w", price=10, end=5 * MINUTE).job("free", "w", price=0)
-    assert story.ledger().forecast(FAR - 1) is None
+    assert story.ledger().forecast() is None
+    assert money().wallet("w", free=True).job("j", "w", price=1).ledger().forecast() is None
     assert money().wallet("w", 9 * 10**18).job("j", "w", price=1, per_ms=86_400_000).ledger().forecast(FAR - 1) is None
 
 
