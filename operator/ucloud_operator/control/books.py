@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from ucloud_operator.api import UCloudJob, Wallet
-    from ucloud_operator.api.wallet import DepartedWallet, GroupStatus
+    from ucloud_operator.api.wallet import DepartedWallet, GroupStatus, WalletReference
     from ucloud_operator.control.world import World
     from ucloud_operator.ledger.state import WalletNumbers
     from ucloud_operator.lifecycle.statement import Settled
@@ -190,12 +190,24 @@ class Books:
         charged = max(status.usage, usage_at(runs, at_ms)) if run.started_at <= at_ms else status.usage
         return Meter(uid, wallet.key, runs, charged)
 
-    def trouble(self, wallet: Wallet) -> str:
-        """Return why a wallet can't be used as it is written, as `Word: sentence`, or an empty string."""
-        blocked, plan = self.blocked(wallet), self.latest(wallet.key)
-        if blocked or plan is None:
-            return blocked
-        return circle_of(plan, wallet.key)
+    def trouble(self, wallet: Wallet, below: frozenset[str] = frozenset()) -> str:
+        """Return why a wallet can't be used, whatever its numbers, as `Word: sentence`, or an empty string."""
+        plan = self.latest(wallet.key)
+        own = self.blocked(wallet) or (circle_of(plan, wallet.key) if plan is not None else "")
+        if own or not wallet.status.groups:
+            return own
+        above = [self._trouble_above(group.parent, below | {wallet.key}) for group in wallet.status.groups]
+        return above[0] if all(above) else ""
+
+    def _trouble_above(self, parent: WalletReference | None, below: frozenset[str]) -> str:
+        """Return why no credits come from a parent, for whoever is below it."""
+        wallet = self._world.wallet(parent.key) if parent is not None else None
+        if parent is None or wallet is None or parent.key in below:
+            return ""
+        word, _, sentence = self.trouble(wallet, below).partition(": ")
+        if not word or word == Reason.WalletBlocked:
+            return f"{word}: {sentence}" if word else ""
+        return f"{Reason.WalletBlocked}: its parent {parent.key} can't be used: {sentence}"
 
     def blocked(self, wallet: Wallet) -> str:
         """Return why a wallet can't be used whatever its numbers, or an empty string."""

@@ -47,6 +47,7 @@ MAX_STEPS = 20
 """Decisions in a row for one job; more than its whole life needs, so more means a defect, and it is said."""
 
 RETRY_MS = 1000
+LONGEST_RETRY_MS = 10_000
 
 
 class Jobs:
@@ -60,6 +61,7 @@ class Jobs:
         self._client, self._settings, self._clock = parts.client, parts.settings, parts.clock
         self._calls = Calls(parts)
         self._failing: dict[str, int] = {}  # by job uid, since when (unix ms)
+        self._held_up: dict[str, tuple[str, int]] = {}  # by job uid: what was said, and the last pause (ms)
         self._rejected: dict[str, str] = {}  # by job uid, until its FAILURE is written
 
     async def reconcile(self, key: str) -> None:
@@ -94,6 +96,7 @@ class Jobs:
             settled=self._is_settled(job),
             namespace_terminating=await self._is_namespace_terminating(job, pods),
             failing_since_ms=self._failing_since(job, pods, now_ms),
+            held_up=self._held_up.get(job.metadata.uid, ("", 0))[0],
             rejected=self._rejected.get(job.metadata.uid, ""),
             admit=lambda: self._admit(job, wallet, now_ms),
             final_usage=lambda end_ms: self._books.final_usage(job, end_ms, now_ms),
@@ -188,7 +191,7 @@ class Jobs:
 
     # What to do
 
-    async def _carry_out(self, job: UCloudJob, command: Command) -> bool:  # a table of commands
+    async def _carry_out(self, job: UCloudJob, command: Command) -> bool:  # noqa: C901, PLR0912  # a table of commands
         """Carry out one command; return whether to go on at once."""
         try:
             match command:
@@ -235,6 +238,7 @@ class Jobs:
             if after.state.is_final or after.state.value in {"RUNNING", "SUSPENDED"}:
                 self._books.launched(job.metadata.uid)
                 self._rejected.pop(job.metadata.uid, None)
+                self._held_up.pop(job.metadata.uid, None)
         if after.wallet is not None:
             key = f"{job.metadata.namespace}/{after.wallet.name}"
             self._queue.add(Key(PLAN, (self._books.component(key) or (key,))[0]), urgent=True)
@@ -255,12 +259,20 @@ class Jobs:
             self._rejected[job.metadata.uid] = str(error)
             return True
         except (Forbidden, AlreadyExists) as error:
-            logger.warning("%s: can't launch yet: %s", job.key, error)
+            self._deadlines.set(Key(JOB, job.key), self._clock.now_ms() + self._hold_up(job, str(error)))
+            return False
         except ApiError:
             self._books.launched(job.metadata.uid)
             raise
-        self._deadlines.set(Key(JOB, job.key), self._clock.now_ms() + RETRY_MS)
-        return False
+
+    def _hold_up(self, job: UCloudJob, message: str) -> int:
+        """Note why a job can't be launched yet; return how long to wait before the next attempt (ms)."""
+        said, pause_ms = self._held_up.get(job.metadata.uid, ("", RETRY_MS // 2))
+        if said != message:
+            logger.warning("%s: can't launch yet: %s", job.key, message)
+        pause_ms = min(2 * pause_ms, LONGEST_RETRY_MS)
+        self._held_up[job.metadata.uid] = message, pause_ms
+        return pause_ms
 
 
 def period_ms(wallet: Wallet) -> int:

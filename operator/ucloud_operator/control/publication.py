@@ -49,6 +49,7 @@ class Around:
     """What a wallet's status says of others."""
 
     settled: Settled  # what its statements say
+    trouble: str = ""  # why it can't be used, whatever its numbers, as `Word: sentence`
     departed: tuple[DepartedWallet, ...] = ()  # wallets below that are gone
     departing: tuple[DepartedWallet, ...] = ()  # wallets below that are being deleted and have stopped spending
 
@@ -79,18 +80,18 @@ def publish(wallet: Wallet, plan: Plan, around: Around, settings: Settings) -> P
         excess=saturate(numbers.excess),
         departed=(*(gone for gone in old.departed if gone.key not in left_again), *around.departing),
         groups=tuple(_group(edge, wallet) for edge in account.edges),
-        conditions=conditions(wallet, account, numbers, plan),
+        conditions=conditions(wallet, numbers, plan, around.trouble),
     )
     hurried = edited or bool(around.departing)
     return Publication(status, _due_ms(old, status, hurried=hurried, settings=settings))
 
 
-def conditions(wallet: Wallet, account: Account, numbers: WalletNumbers, plan: Plan) -> tuple[Condition, ...]:
+def conditions(wallet: Wallet, numbers: WalletNumbers, plan: Plan, trouble: str) -> tuple[Condition, ...]:
     """Say whether the wallet's jobs can spend, and if not why; a time only changes when the answer does."""
-    trouble = account.blocked or circle_of(plan, wallet.key)
+    trouble = trouble or circle_of(plan, wallet.key)
     if trouble:
         reason, _, message = trouble.partition(": ")
-    elif numbers.locked and not account.edges:
+    elif numbers.locked and not wallet.spec.allocation_groups:
         reason, message = "NoAllocation", "nothing was ever allocated to it: add an allocation to spec.allocationGroups"
     elif numbers.locked:
         reason, message = (
@@ -125,7 +126,9 @@ def _warning(wallet: Wallet, plan: Plan) -> Condition:
     return warnings.condition(level, message, before, plan.at_ms)
 
 
-BROKEN = frozenset({"Circle", "Duplicate", "SeveralParents", "ParentNotFound", "CategoryMismatch", "WalletDeleted"})
+BROKEN = frozenset(
+    {"Circle", "Duplicate", "SeveralParents", "ParentNotFound", "CategoryMismatch", "WalletDeleted", "WalletBlocked"}
+)
 """Why a wallet can't be used as it is written, whatever its numbers."""
 
 

@@ -83,6 +83,7 @@ class Wallets:
         near = {key: found for key in plan.numbers if (found := self._world.wallet(key)) is not None}
         around = Around(
             settled=self._world.settled(account_of(wallet)),
+            trouble=self._books.trouble(wallet),
             departed=departed_from(wallet, near),
             departing=tuple(self._departing(wallet, plan)),
         )

@@ -239,6 +239,8 @@ def start(view: View) -> Decision | None:
     if objection is not None:
         return _not_admitted(view, objection)
     launch = Launch(run_number(job.status), observation.ranks)
+    if view.held_up and job.status.state is None and view.now_ms >= _notice_ms(view):
+        return Decision((WriteStatus(queued(view, Reason.Queued, sentences.held_up(view.held_up))), launch))
     if job.status.state is JobState.SUSPENDED:
         return Decision((WriteStatus(resumed(view)), launch))
     return Decision((launch,))

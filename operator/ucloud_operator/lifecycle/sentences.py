@@ -107,6 +107,11 @@ def config_error(message: str) -> str:
     return _because("Job failed because its container could not be started", message)
 
 
+def held_up(message: str) -> str:
+    """In the queue because the API server won't take its pods yet, with what it says about it."""
+    return _because("Your job waits because its pods are refused for now", message)
+
+
 def pod_rejected(message: str) -> str:
     """With what the API server says about it."""
     return _because("Job failed because its pod was refused", message)

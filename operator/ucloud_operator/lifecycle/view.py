@@ -28,6 +28,7 @@ class View:
     settled: bool = False  # its line stands in a statement
     namespace_terminating: bool = False
     failing_since_ms: int | None = None  # when one of its pods was first seen to fail to start
+    held_up: str = ""  # what the API server said when it refused them for now
     rejected: str = ""  # what the API server said when it refused the job's pods for good
     admit: Callable[[], Objection | None] = field(default=lambda: None)  # asked only when it is to be launched
     final_usage: Callable[[int], int] = field(default=lambda _: 0)  # by the end of its run (unix ms)

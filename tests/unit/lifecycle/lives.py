@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tests.unit.lifecycle.stories import PodStory, at, job, pod, wallet
 from ucloud_operator.api import JobState, JobUpdate, UCloudJob, UCloudJobStatus, Wallet
 from ucloud_operator.api.job import JobRun, JobWallet
+from ucloud_operator.lifecycle import warnings
 from ucloud_operator.lifecycle.commands import Command, Decision, WriteStatus
 from ucloud_operator.lifecycle.decide import JOB_FINALIZER, decide
 from ucloud_operator.lifecycle.sentences import Reason
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from ucloud_operator.lifecycle.admission import Objection
+
 
 SETTINGS = Settings()
 
@@ -95,6 +97,17 @@ class Life:
 
     def with_credits_until(self, seconds: float, reason: Reason = Reason.OutOfCredits) -> Life:
         return self._with(credits=Stop(reason, at(seconds)))
+
+    def has_told(self, seconds: float, level: int) -> Life:
+        others = tuple(c for c in self.view.job.status.conditions if c.type != warnings.ENDS_SOON)
+        return self._status(conditions=(*others, warnings.condition(level, "", None, at(seconds))))
+
+    def has_ended(self, seconds: float) -> Life:
+        last = JobUpdate(state=self.view.job.status.state, status="", timestamp=at(seconds))
+        return self._status(updates=(*self.view.job.status.updates, last))
+
+    def is_held_up(self, message: str) -> Life:
+        return self._with(held_up=message)
 
     def is_settled(self) -> Life:
         return self._with(settled=True)

@@ -13,15 +13,18 @@ from ucloud_operator.lifecycle.commands import (
     Adopt,
     Arm,
     Decision,
+    DeleteJob,
     DeletePods,
     Launch,
     ReleaseJob,
     ReleasePods,
     Settle,
+    Warn,
+    WriteStatus,
 )
 from ucloud_operator.lifecycle.sentences import Reason
 from ucloud_operator.lifecycle.stops import Stop
-from ucloud_operator.lifecycle.timing import act_ms
+from ucloud_operator.lifecycle.timing import Ahead
 from ucloud_operator.settings import FOREVER_MS, Settings
 
 
@@ -60,6 +63,12 @@ class TestStarting:
         status = life().is_rejected("spec.containers[0].image: Required value").writes(0)
         assert (status.state, status.reason) == (JobState.FAILURE, "PodRejected")
         assert "spec.containers[0].image: Required value" in (status.message or "")
+
+    def test_pods_that_are_refused_for_now_are_tried_again_and_it_says_so(self) -> None:
+        assert life().is_held_up("exceeded quota").does(1) == (Launch(run=1, ranks=(0,)),)
+        commands = life().is_held_up("exceeded quota").does(6)
+        assert commands[1:] == (Launch(run=1, ranks=(0,)),)
+        assert "exceeded quota" in (life().is_held_up("exceeded quota").writes(6).message or "")
 
 
 class TestWaitingInTheQueue:
@@ -217,7 +226,52 @@ class TestStopping:
 
     def test_when_a_component_has_to_be_looked_at(self) -> None:
         view = life().runs().view
-        assert act_ms(view.job, view.pods, at(121), Settings()) == at(101)
+        ahead = Ahead(at(50), (60, 15, 5), Settings())
+        assert ahead.act_ms(view.job, view.pods, at(121)) == at(101)
+        assert ahead.act_ms(view.job, view.pods, at(3700)) == at(100), "to warn an hour before"
+        assert ahead.act_ms(view.job, view.pods, FOREVER_MS) == FOREVER_MS
+        assert ahead.act_ms(life().view.job, (), at(121)) == FOREVER_MS
+        assert Ahead(at(200), (60,), Settings()).act_ms(view.job, view.pods, at(3700)) == at(200), "it is news"
+
+
+class TestWarning:
+    def test_people_and_pods_are_told_when_the_end_comes_near(self) -> None:
+        running = life().runs().with_credits_until(4000)
+        assert running.decides(399) == Decision((), at(400))
+        warning, written = running.does(400)
+        assert isinstance(warning, Warn)
+        assert (warning.pods, warning.end_ms, warning.reason, warning.aloud) == (
+            running.view.pods,
+            at(4000),
+            "Within60Minutes",
+            True,
+        )
+        assert isinstance(written, WriteStatus)
+        told = {c.type: (c.status, c.reason) for c in written.status.conditions}
+        assert told["EndsSoon"] == ("True", "Within60Minutes")
+        assert written.status.exhausts_at == at(4000)
+
+    def test_each_level_once(self) -> None:
+        told = life().runs().with_credits_until(4000).has_told(400, 60)
+        assert told.decides(500) == Decision((), at(3100))
+        assert [type(command) for command in told.does(3100)] == [Warn, WriteStatus]
+        assert told.has_told(3100, 15).decides(3200) == Decision((), at(3700))
+
+    def test_a_run_that_begins_near_its_end_is_not_warned(self) -> None:
+        assert life().runs().with_credits_until(121).decides(50) == Decision((), at(101))
+
+    def test_a_top_up_takes_the_warning_back(self) -> None:
+        warning, written = life().runs().has_told(400, 5).does(500)
+        assert isinstance(warning, Warn)
+        assert (warning.end_ms, warning.aloud) == (None, False)
+        assert isinstance(written, WriteStatus)
+        assert {c.type: c.status for c in written.status.conditions}["EndsSoon"] == "False"
+        assert written.status.exhausts_at is None
+
+    def test_or_lowers_its_level_without_a_word(self) -> None:
+        warning = life().runs().has_told(400, 5).with_credits_until(4000).does(500)[0]
+        assert isinstance(warning, Warn)
+        assert (warning.reason, warning.aloud) == ("Within60Minutes", False)
 
 
 class TestSuspension:
@@ -291,11 +345,14 @@ class TestLeaving:
         assert left.is_settled().does(42) == (ReleaseJob(),)
         assert left.is_settled().without_finalizer().does(43) == ()
 
-    def test_a_job_whose_wallet_is_gone_or_is_another_one_just_goes(self) -> None:
+    def test_it_is_settled_without_its_wallet_too(self) -> None:
         left = life().has_run(1, 30).is_final(usage=10).is_deleted(40)
-        assert left.with_wallet(None).does(41) == (ReleaseJob(),)
-        other = wallet().model_copy(update={"metadata": wallet().metadata.model_copy(update={"uid": "other"})})
-        assert left.with_wallet(other).does(41) == (ReleaseJob(),)
+        assert left.with_wallet(None).does(41) == (Settle(),)
+
+    def test_a_job_that_is_over_is_kept_for_as_long_as_it_wants(self) -> None:
+        done = life(ttlSecondsAfterFinished=60).has_run(1, 30).is_final().has_ended(30)
+        assert done.decides(40) == Decision((), at(90))
+        assert done.does(90) == (DeleteJob(),)
 
     def test_a_job_that_used_nothing_just_goes(self) -> None:
         assert life().is_in_queue().is_final(JobState.FAILURE).is_deleted(40).does(41) == (ReleaseJob(),)

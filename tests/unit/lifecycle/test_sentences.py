@@ -2,6 +2,7 @@ import re
 
 import pytest
 
+from ucloud_operator.api import parse_time
 from ucloud_operator.lifecycle import sentences
 from ucloud_operator.lifecycle.sentences import Reason
 
@@ -67,6 +68,10 @@ def test_a_scheduler_says_what_is_missing() -> None:
 
 
 def test_people_are_warned_with_an_instant() -> None:
-    assert sentences.credits_last(900_000, "2026-11-24T08:15:00.000Z") == (
-        "At the present rate the credits last 15 min, until 2026-11-24T08:15:00.000Z; then this job ends."
+    at_ms = parse_time("2026-11-24T08:15:00Z")
+    assert sentences.ends_at(900_000, at_ms) == (
+        "At the present rate this job ends in 15 min, at 2026-11-24T08:15:00.000Z."
+    )
+    assert sentences.exhausts_at(900_000, at_ms) == (
+        "At the present rate its credits end in 15 min, at 2026-11-24T08:15:00.000Z."
     )
