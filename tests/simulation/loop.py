@@ -172,6 +172,10 @@ def _make_task(
     return task
 
 
-def current_process() -> Process | None:
-    """Return the process that the running code belongs to."""
-    return _process.get()
+def outside(act: Callable[[], T]) -> T:
+    """Do something as nobody's: tasks that it starts outlive the process that caused them."""
+    token = _process.set(None)
+    try:
+        return act()
+    finally:
+        _process.reset(token)

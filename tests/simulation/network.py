@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from tests.simulation.loop import Process, VirtualClock
+from tests.simulation.loop import Process, VirtualClock, outside
 from tests.simulation.refusals import Refusal
 from tests.simulation.server import answer
 from tests.simulation.watches import Watch
@@ -167,17 +167,17 @@ class Network(Transport):
             raise self._silence(request)
         if request.verb == "patch" and self._happens(faults.meddled):
             self._meddle(request)
-        content = answer(self._api, request, self._user)
+        content = outside(lambda: answer(self._api, request, self._user))
         if writes and self._happens(faults.lost_answer):
             raise self._random.choice((_BROKEN, self._silence(request)))
         return content
 
     def _meddle(self, request: Request) -> None:
         """Change something about the object that nobody cares about."""
-        assert request.name is not None
+        name = request.name or ""
         metadata = {"annotations": {"example.com/seen": str(self._random.getrandbits(32))}}
         try:
-            self._api.patch(request.resource, request.namespace or "", request.name, {"metadata": metadata})
+            outside(lambda: self._api.patch(request.resource, request.namespace or "", name, {"metadata": metadata}))
         except Refusal:
             return
 

@@ -13,13 +13,15 @@ from hypothesis import strategies as st
 
 from tests.simulation.ledger_model import Model, sorted_state
 from ucloud_operator.ledger import Allocation, Edge, Ledger, Meter, Phase, Run, State, Stop, Wallet, usage_at
+from ucloud_operator.ledger.flow import largest_flow
 from ucloud_operator.ledger.invariants import no_edge_is_overdrawn, violations
+from ucloud_operator.ledger.network import Network
 
 T = TypeVar("T")
 END_MS = 40
 examples = settings(
     deadline=None,
-    max_examples=int(os.environ.get("EXAMPLES", "150")),
+    max_examples=int(os.environ.get("EXAMPLES", "100")),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 
@@ -238,10 +240,11 @@ def test_a_forecast_is_what_then_happens(state: State, horizon_ms: int | None) -
 def test_what_is_usable_is_the_least_cut(state: State, more_ms: int) -> None:
     ledger = Ledger(state)
     ledger.advance(state.at_ms + more_ms)
-    model = Model(ledger.state())
+    model, network = Model(ledger.state()), Network(ledger.state().wallets)
     for wallet in state.wallets:
         numbers = ledger.numbers(wallet.name)
         assert numbers.max_usable == model.max_usable(wallet.name)
+        assert numbers.max_usable == largest_flow(network, network.index[wallet.name])
         assert numbers.excess == model.excess(wallet.name)
         if not wallet.free_to_use:
             assert numbers.locked == (numbers.max_usable == 0)

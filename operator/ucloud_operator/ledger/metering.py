@@ -39,8 +39,8 @@ class Metering:
     def now(self) -> tuple[Meter, ...]:
         """Return the jobs as values."""
         return tuple(
-            replace(meter, runs=self.runs[job], charged=self.charged[job], overrun=self.paid[job] - self.charged[job])
-            for job, meter in enumerate(self.meters)
+            Meter(meter.uid, meter.wallet, runs, charged, paid - charged)
+            for meter, runs, charged, paid in zip(self.meters, self.runs, self.charged, self.paid, strict=True)
         )
 
     def dues(self, at_ms: int) -> list[int]:

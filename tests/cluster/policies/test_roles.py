@@ -10,6 +10,7 @@ ALL_NAMESPACES = ""
 OPERATORS = [
     ("watch", "ucloud.dk/ucloudjobs"),
     ("patch", "ucloud.dk/ucloudjobs"),
+    ("delete", "ucloud.dk/ucloudjobs"),
     ("patch", "ucloud.dk/ucloudjobs/status"),
     ("watch", "ucloud.dk/wallets"),
     ("patch", "ucloud.dk/wallets"),
@@ -24,9 +25,12 @@ OPERATORS = [
     ("create", "/events"),
     ("get", "/namespaces"),
 ]
+BOOKS = ["ucloud.dk/walletstatements", "ucloud.dk/ledgercheckpoints"]
 NOT_THE_OPERATORS = [
     ("get", "/secrets"),
     ("create", "ucloud.dk/wallets"),
+    ("delete", "ucloud.dk/wallets"),
+    *(("get", kind) for kind in BOOKS),
     ("mint", "ucloud.dk/wallets"),
     ("fund", "ucloud.dk/wallets"),
     ("patch", "/pods/status"),
@@ -36,6 +40,7 @@ NOT_THE_OPERATORS = [
     ("create", "coordination.k8s.io/leases"),
 ]
 NOT_ALICES = [
+    *((verb, kind) for verb in ("create", "patch", "delete") for kind in BOOKS),
     ("mint", "ucloud.dk/wallets"),
     ("patch", "ucloud.dk/wallets/status"),
     ("update", "ucloud.dk/wallets/status"),
@@ -53,6 +58,17 @@ def test_the_operator_may_do_its_work(admin: Person, verb: str, resource: str) -
 
 def test_the_operator_may_lead(admin: Person) -> None:
     assert may(admin, OPERATOR.username, "create", "coordination.k8s.io/leases", "ucloud-system")
+
+
+@pytest.mark.parametrize("kind", BOOKS)
+def test_the_operator_keeps_its_books_in_its_own_namespace(admin: Person, kind: str) -> None:
+    for verb in ("get", "list", "watch", "create", "patch"):
+        assert may(admin, OPERATOR.username, verb, kind, "ucloud-system")
+
+
+def test_a_statement_is_never_deleted_by_it(admin: Person) -> None:
+    assert not may(admin, OPERATOR.username, "delete", "ucloud.dk/walletstatements", "ucloud-system")
+    assert may(admin, OPERATOR.username, "delete", "ucloud.dk/ledgercheckpoints", "ucloud-system")
 
 
 @pytest.mark.parametrize(("verb", "resource"), NOT_THE_OPERATORS)
