@@ -13,12 +13,14 @@ from ucloud_operator.kube.resources import (
     CONFIGMAPS,
     EVENTS,
     LEASES,
+    LEDGERCHECKPOINTS,
     NAMESPACES,
     NODES,
     PODS,
     SERVICES,
     UCLOUDJOBS,
     WALLETS,
+    WALLETSTATEMENTS,
     Resource,
 )
 
@@ -55,6 +57,8 @@ KINDS: Final = {
         Kind(UCLOUDJOBS, has_status=True, has_generation=True, is_custom=True),
         Kind(COMPUTEPRODUCTS, has_generation=True, is_custom=True),
         Kind(APPLICATIONS, has_generation=True, is_custom=True),
+        Kind(WALLETSTATEMENTS, has_generation=True, is_custom=True),
+        Kind(LEDGERCHECKPOINTS, has_generation=True, is_custom=True),
     )
 }
 

@@ -6,8 +6,18 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from ucloud_operator.api import Application, ComputeProduct, UCloudJob, Wallet
+from ucloud_operator.api.checkpoint import LedgerCheckpoint
 from ucloud_operator.api.schema import root_schema
-from ucloud_operator.kube.resources import APPLICATIONS, COMPUTEPRODUCTS, UCLOUDJOBS, WALLETS, Resource
+from ucloud_operator.api.statement import WalletStatement
+from ucloud_operator.kube.resources import (
+    APPLICATIONS,
+    COMPUTEPRODUCTS,
+    LEDGERCHECKPOINTS,
+    UCLOUDJOBS,
+    WALLETS,
+    WALLETSTATEMENTS,
+    Resource,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,6 +27,8 @@ if TYPE_CHECKING:
 _MODELS: Final = {
     WALLETS: Wallet,
     UCLOUDJOBS: UCloudJob,
+    WALLETSTATEMENTS: WalletStatement,
+    LEDGERCHECKPOINTS: LedgerCheckpoint,
     COMPUTEPRODUCTS: ComputeProduct,
     APPLICATIONS: Application,
 }

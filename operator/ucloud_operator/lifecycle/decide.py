@@ -109,7 +109,8 @@ def end(view: View) -> Decision | None:
     """The first replica has stopped: so has the bill, and the job with it."""
     observation, run = view.observation, open_run(view.job.status)
     if isinstance(observation, Ended):
-        return Decision((WriteStatus(ended(view, observation.ended_ms, observation.outcome)),))
+        last_ms = min(observation.ended_ms, view.limit_ms)
+        return Decision((WriteStatus(ended(view, last_ms, observation.outcome)),))
     if isinstance(observation, Missing) and run is not None:
         seen_ms = (view.wallet.status.metered_at if view.wallet is not None else None) or run.started_at
         stop = view.stop

@@ -64,6 +64,13 @@ class View:
         return observe(self.run_pods, self.job.spec.replicas, self.now_ms, self.intent)
 
     @cached_property
+    def limit_ms(self) -> int:
+        """When the run's time or credits end: what runs on after that, for whatever reason, is nobody's to pay."""
+        run = open_run(self.job.status)
+        expires = expires_ms(self.job, run.started_at) if run is not None else FOREVER_MS
+        return min(expires, self.credits.at_ms if self.credits is not None else FOREVER_MS)
+
+    @cached_property
     def stop(self) -> Stop | None:
         """The decision that ends the run, or will."""
         run = open_run(self.job.status)

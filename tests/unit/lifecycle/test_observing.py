@@ -9,7 +9,7 @@ from ucloud_operator.lifecycle.endings import NOTHING_DECIDED, Intent
 from ucloud_operator.lifecycle.kubelet import Pod
 from ucloud_operator.lifecycle.observe import Ended, Missing, Observation, Running, Waiting, observe
 from ucloud_operator.lifecycle.sentences import Reason
-from ucloud_operator.lifecycle.stops import Stop
+from ucloud_operator.lifecycle.stops import STAMP_MS, Stop
 
 
 def look(*stories: PodStory, now: float = 1000, replicas: int = 0, intent: Intent = NOTHING_DECIDED) -> Observation:
@@ -217,4 +217,7 @@ def test_whatever_the_clocks_say_a_run_lies_between_its_creation_and_now(
         assert at(0) <= observation.started_ms <= at(now)
     if isinstance(observation, Ended):
         started_ms = observation.started_ms if observation.started_ms is not None else at(0)
-        assert at(0) <= started_ms <= observation.ended_ms <= at(now)
+        assert at(0) <= started_ms <= observation.ended_ms
+        assert observation.ended_ms <= at(now) + (STAMP_MS if observation.stop else 0), (
+            "a stop is billed to its instant"
+        )
