@@ -144,7 +144,7 @@ class UCloudJobStatus(Model):
     """What it has used so far, in the category's smallest unit."""
 
     reserved: Amount = 0
-    """How many units are set aside for it and not used yet. More than 0 only with `funding: Reserve`."""
+    """How many units were set aside for it when it started. More than 0 only with `funding: Reserve`, until it ends."""
 
     rate: JobRate | None = None
     """What it costs while it runs."""

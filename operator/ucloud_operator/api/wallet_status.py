@@ -134,10 +134,7 @@ class WalletStatus(Model):
     """The opening usage as it was last applied."""
 
     settled_usage: Amount = 0
-    """Usage of jobs that are deleted and accounted for."""
-
-    settling: tuple[str, ...] = ()
-    """The uids of jobs whose usage is in `settledUsage` while their finalizer is being removed."""
+    """Usage of jobs that are deleted: the sum of the wallet's statements."""
 
     excess: Amount = 0
     """Usage that no allocation covers: it exists only if `openingUsage` was larger than the quota."""

@@ -22,7 +22,14 @@ from ucloud_operator.ledger.ledger import Ledger
 from ucloud_operator.ledger.state import Allocation, Edge, Meter, Phase, Run, State
 from ucloud_operator.ledger.state import Wallet as Account
 from ucloud_operator.ledger.usage import usage_at
-from ucloud_operator.lifecycle.facts import open_run, planned_end
+from ucloud_operator.lifecycle.facts import (
+    is_in_line,
+    least_run_ms,
+    open_run,
+    place_in_line,
+    planned_end,
+    reserved_for,
+)
 from ucloud_operator.lifecycle.sentences import Reason
 from ucloud_operator.lifecycle.statement import account_of
 from ucloud_operator.settings import FOREVER_MS
@@ -35,6 +42,7 @@ if TYPE_CHECKING:
     from ucloud_operator.control.world import World
     from ucloud_operator.ledger.state import WalletNumbers
     from ucloud_operator.lifecycle.statement import Settled
+    from ucloud_operator.settings import Settings
 
 MAX_PLANNED_STOPS = 64
 """How many exhaustions are looked ahead to: a bound, not a rule; the next one is planned when the first has come."""
@@ -52,18 +60,29 @@ class Plan:
     exhausts_ms: Mapping[str, int]  # by wallet
     next_change_ms: int  # when an allocation begins or ends, FOREVER_MS if none does
     circles: tuple[tuple[str, ...], ...]
+    reserved: Mapping[str, int]  # by wallet: what is set aside for its own jobs and not used yet
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What a job that started now would find."""
+
+    numbers: WalletNumbers
+    lasts_ms: int | None  # how long its credits would last; None: for ever, or for as long as it needs
 
 
 class Books:
     """Components of wallets, rebuilt from the world on demand."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, settings: Settings) -> None:
         """Take the world to read."""
         self._world = world
+        self._settings = settings
         self._components: dict[str, tuple[str, ...]] = {}
         self._version = -1
         self._launching: dict[str, tuple[str, Run]] = {}
         self._latest: dict[str, Plan] = {}
+        self._resuming: dict[str, tuple[int, frozenset[str]]] = {}
 
     def component(self, wallet_key: str) -> tuple[str, ...]:
         """Return the wallets that are connected to this one through parents, in order; a component's first names it."""
@@ -109,7 +128,13 @@ class Books:
             exhausts_ms=exhausts_ms,
             next_change_ms=_next_change(state),
             circles=ledger.circles(),
+            reserved={key: self._reserved(key, ledger.at_ms) for key in component},
         )
+
+    def _reserved(self, wallet_key: str, at_ms: int) -> int:
+        jobs = [job for job in self._world.jobs_of(wallet_key) if not job.is_final]
+        left = (reserved_for(job, self._world.pods_of(job)) - usage_at(_runs(job, None), at_ms) for job in jobs)
+        return sum(max(0, each) for each in left)
 
     def remember(self, component: Sequence[str], plan: Plan) -> None:
         """Keep the newest plan of a component for those who ask about one of its jobs or wallets."""
@@ -133,19 +158,48 @@ class Books:
         ledger.advance(max(state.at_ms, end_ms))
         return max(job.status.usage, ledger.charged(job.metadata.uid))
 
-    def runway_ms(self, wallet_key: str, job: UCloudJob, candidate: Run, now_ms: int) -> int | None:
-        """Return how long the credits would last this job beside those that run or start now; None: for ever."""
+    def outlook(self, wallet_key: str, job: UCloudJob, candidate: Run, now_ms: int) -> Outlook:
+        """Say what a job that started now would find: beside those that run, start now or come before it in line."""
         component = self.component(wallet_key)
         plan = self.plan(component, now_ms)
+        numbers = plan.numbers[wallet_key]
+        if is_in_line(job):
+            return Outlook(numbers, None if job.metadata.uid in self._resumable(component, plan) else 0)
+        ledger = Ledger(replace(plan.state, meters=(*plan.state.meters, *self._launched(plan, job.metadata.uid))))
+        return Outlook(numbers, _lasts_ms(ledger, job.metadata.uid, wallet_key, candidate))
+
+    def affordable(self, wallet_key: str, finish_ms: int, now_ms: int) -> int:
+        """Return how much could be set aside now for a job that ends then: credits that end earlier don't count."""
+        plan = self.plan(self.component(wallet_key), now_ms)
+        return Ledger(_lasting_until(plan.state, finish_ms)).numbers(wallet_key).max_usable
+
+    def _launched(self, plan: Plan, but_uid: str) -> Iterable[Meter]:
+        """Return meters for the jobs that have pods and don't run yet, as if they ran from now on."""
         running = {meter.uid for meter in plan.state.meters}
-        launching = (
-            Meter(uid, key, (replace(run, start_ms=plan.at_ms),))
-            for uid, (key, run) in self._launching.items()
-            if uid not in running and uid != job.metadata.uid and key in plan.numbers and self._world.jobs.find(uid)
-        )
-        meter = Meter(job.metadata.uid, wallet_key, (replace(candidate, start_ms=plan.at_ms),))
-        end_ms = Ledger(replace(plan.state, meters=(*plan.state.meters, *launching))).runway(meter)
-        return None if end_ms is None else end_ms - plan.at_ms
+        for uid, (key, run) in self._launching.items():
+            if uid not in running and uid != but_uid and key in plan.numbers and self._world.jobs.find(uid):
+                yield Meter(uid, key, (replace(run, start_ms=plan.at_ms),))
+
+    def _resumable(self, component: Sequence[str], plan: Plan) -> frozenset[str]:
+        """Return the suspended jobs that the credits would last for, in the order in which they were suspended."""
+        version, known = self._resuming.get(component[0], (-1, frozenset()))
+        if version == self._world.version:
+            return known
+        waiting = [job for key in component for job in self._world.jobs_of(key) if is_in_line(job)]
+        meters, accepted = [*plan.state.meters, *self._launched(plan, "")], set[str]()
+        for job in sorted(waiting, key=place_in_line):
+            product, wallet = self._world.product_for(job), self._world.wallet_for(job)
+            if product is None or wallet is None:
+                continue
+            period_ms = wallet.spec.pays_for.accounting_frequency.period_ms
+            run = Run(plan.at_ms, None, product.spec.price, job.spec.replicas, period_ms)
+            ledger = Ledger(replace(plan.state, meters=tuple(meters)))
+            lasts_ms = _lasts_ms(ledger, job.metadata.uid, wallet.key, run)
+            if lasts_ms is None or lasts_ms >= least_run_ms(job, self._settings):
+                accepted.add(job.metadata.uid)
+                meters.append(Meter(job.metadata.uid, wallet.key, (run,)))
+        self._resuming[component[0]] = self._world.version, frozenset(accepted)
+        return frozenset(accepted)
 
     def launch(self, job_uid: str, wallet_key: str, run: Run) -> None:
         """Count a job that is being launched when the next one asks how long the credits last."""
@@ -179,12 +233,12 @@ class Books:
     ) -> Meter | int:
         """Return the job's meter while it runs, else its usage, which is 0 where it is counted elsewhere."""
         status, uid = job.status, job.metadata.uid
-        assert status.wallet is not None  # noqa: S101  # the index says so
-        if uid in settled.uids or status.wallet.uid != wallet.metadata.uid:
+        if uid in settled.uids or (status.wallet is not None and status.wallet.uid != wallet.metadata.uid):
             return 0
         run = open_run(status)
-        if job.is_final or run is None:
-            return status.usage
+        reserved = 0 if job.is_final else reserved_for(job, self._world.pods_of(job))
+        if job.is_final or run is None or reserved:
+            return max(status.usage, reserved)
         end_ms = ends.get(uid, planned_end(job, self._world.pods_of(job)))
         runs = _runs(job, end_ms if end_ms < FOREVER_MS else None)
         charged = max(status.usage, usage_at(runs, at_ms)) if run.started_at <= at_ms else status.usage
@@ -240,6 +294,23 @@ def circle_of(plan: Plan, wallet_key: str) -> str:
     """Return which circle of parents the wallet is in, as `Circle: sentence`, or an empty string."""
     circle = next((circle for circle in plan.circles if wallet_key in circle), None)
     return f"Circle: its parents lead back to itself: {' -> '.join((*circle, circle[0]))}" if circle else ""
+
+
+def _lasts_ms(ledger: Ledger, uid: str, wallet_key: str, run: Run) -> int | None:
+    end_ms = ledger.runway(Meter(uid, wallet_key, (replace(run, start_ms=ledger.at_ms),)))
+    return None if end_ms is None else end_ms - ledger.at_ms
+
+
+def _lasting_until(state: State, finish_ms: int) -> State:
+    """Return the state without what is left of allocations that end before that."""
+
+    def shortened(allocation: Allocation) -> Allocation:
+        return allocation if allocation.end_ms >= finish_ms else replace(allocation, quota=allocation.used)
+
+    def cut(edge: Edge) -> Edge:
+        return replace(edge, allocations=tuple(map(shortened, edge.allocations)))
+
+    return replace(state, wallets=tuple(replace(each, edges=tuple(map(cut, each.edges))) for each in state.wallets))
 
 
 def _runs(job: UCloudJob, end_ms: int | None) -> tuple[Run, ...]:

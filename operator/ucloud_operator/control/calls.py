@@ -17,6 +17,7 @@ from ucloud_operator.kube.errors import AlreadyExists, Conflict, NotFound
 from ucloud_operator.kube.resources import PODS, SERVICES, UCLOUDJOBS
 from ucloud_operator.lifecycle import pods as templates
 from ucloud_operator.lifecycle.decide import JOB_FINALIZER
+from ucloud_operator.lifecycle.facts import reservation_of
 from ucloud_operator.lifecycle.kubelet import Pod
 from ucloud_operator.lifecycle.sentences import Reason
 from ucloud_operator.lifecycle.stops import format_stop
@@ -107,6 +108,7 @@ class Calls:
             price=product.spec.price,
             period_ms=wallet.spec.pays_for.accounting_frequency.period_ms,
             epoch=self._lease.epoch,
+            reserved=reservation_of(job, product.spec.price, wallet.spec.pays_for.accounting_frequency.period_ms),
         )
         if job.spec.replicas > 1:
             await self._create_service(job)

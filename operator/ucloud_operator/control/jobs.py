@@ -28,7 +28,7 @@ from ucloud_operator.lifecycle.commands import (
     WriteStatus,
 )
 from ucloud_operator.lifecycle.decide import decide
-from ucloud_operator.lifecycle.facts import open_run
+from ucloud_operator.lifecycle.facts import least_run_ms, open_run, reserved_for
 from ucloud_operator.lifecycle.observe import Waiting, observe_pod
 from ucloud_operator.lifecycle.sentences import Reason
 from ucloud_operator.lifecycle.statement import account_of_job
@@ -36,7 +36,8 @@ from ucloud_operator.lifecycle.stops import Stop
 from ucloud_operator.lifecycle.view import View
 
 if TYPE_CHECKING:
-    from ucloud_operator.api import UCloudJob, Wallet
+    from ucloud_operator.api import ComputeProduct, UCloudJob, Wallet
+    from ucloud_operator.control.books import Outlook
     from ucloud_operator.control.parts import Parts
     from ucloud_operator.lifecycle.commands import Command
     from ucloud_operator.lifecycle.kubelet import Pod
@@ -109,19 +110,31 @@ class Jobs:
         pinned = job.status.wallet
         if wallet is None or (pinned is not None and wallet.metadata.uid != pinned.uid):
             return Stop(Reason.WalletDeleted, now_ms)
-        plan = self._books.latest(wallet.key)
-        end_ms = plan.ends_ms.get(job.metadata.uid) if plan is not None else None
-        if end_ms is None and open_run(job.status) is None and plan is not None and plan.numbers[wallet.key].locked:
-            costs = any(pod.rate is not None and pod.rate.price for pod in pods)
-            end_ms = now_ms if costs or self._books.trouble(wallet) else None  # it waits on what was locked since
+        plan, trouble = self._books.latest(wallet.key), self._books.trouble(wallet)
+        if plan is None:
+            return None
+        end_ms = plan.ends_ms.get(job.metadata.uid)
+        if end_ms is None and self._is_out_of_line(job, pods, trouble, locked=plan.numbers[wallet.key].locked):
+            end_ms = now_ms
         if end_ms is None:
             return None
-        trouble = self._books.trouble(wallet)
         if not trouble:
             return Stop(Reason.OutOfCredits, end_ms)
         word = trouble.partition(":")[0]
         reason = Reason(word) if word in {Reason.WalletDeleted, Reason.ParentNotFound} else Reason.WalletBlocked
         return Stop(reason, end_ms)
+
+    @staticmethod
+    def _is_out_of_line(job: UCloudJob, pods: tuple[Pod, ...], trouble: str, *, locked: bool) -> bool:
+        """Say whether a job that no plan has an end for has to end all the same.
+
+        One that waits ends when its wallet locks, unless it is free. One for which its cost is set aside ends only if
+        its wallet can't be used at all.
+        """
+        if reserved_for(job, pods):
+            return bool(trouble)
+        costs = any(pod.rate is not None and pod.rate.price for pod in pods)
+        return open_run(job.status) is None and locked and (costs or bool(trouble))
 
     def _is_settled(self, job: UCloudJob) -> bool:
         account = account_of_job(job)
@@ -140,23 +153,19 @@ class Jobs:
         product, application = self._world.product_for(job), self._world.application_for(job)
         applied = wallet if wallet is not None and self._is_applied(wallet) else None
         patient = bool(job.status.runs) or (applied is None and wallet is not None)  # nobody can have missed it so far
-        runway_ms: int | None = 0
-        numbers = None
-        if applied is not None and product is not None:
-            run = Run(now_ms, None, product.spec.price, job.spec.replicas, period_ms(applied))
-            runway_ms = self._books.runway_ms(applied.key, job, run, now_ms)
-            numbers = self._books.plan(self._books.component(applied.key), now_ms).numbers[applied.key]
+        outlook = self._outlook(job, product, applied, now_ms)
         objection = admit(
             AdmissionView(
                 job=job,
                 product=product,
                 application=application,
                 wallet=applied,
-                wallet_locked=numbers.locked if numbers is not None else applied is None or applied.status.locked,
+                wallet_locked=outlook.numbers.locked if outlook else applied is None or applied.status.locked,
                 wallet_blocked=self._books.trouble(applied) if applied is not None else "",
-                max_usable=numbers.max_usable if numbers is not None else 0,
-                runway_ms=runway_ms,
-                minimum_run_ms=1000 * self._settings.minimum_run_seconds,
+                max_usable=outlook.numbers.max_usable if outlook else 0,
+                runway_ms=outlook.lasts_ms if outlook else 0,
+                reservable=self._reservable(job, applied, now_ms),
+                minimum_run_ms=least_run_ms(job, self._settings),
                 waited_ms=0 if patient else max(0, now_ms - job.metadata.creation_timestamp),
                 reference_wait_ms=1000 * self._settings.reference_wait_seconds,
             )
@@ -164,6 +173,22 @@ class Jobs:
         if objection is not None:
             self._world.wait(job.key)
         return objection
+
+    def _outlook(
+        self, job: UCloudJob, product: ComputeProduct | None, wallet: Wallet | None, now_ms: int
+    ) -> Outlook | None:
+        """Say what the job would find if it started now, where that is known."""
+        if wallet is None or product is None:
+            return None
+        run = Run(now_ms, None, product.spec.price, job.spec.replicas, period_ms(wallet))
+        return self._books.outlook(wallet.key, job, run, now_ms)
+
+    def _reservable(self, job: UCloudJob, wallet: Wallet | None, now_ms: int) -> int | None:
+        """Return how much could be set aside for a job that wants it so."""
+        allocation = job.spec.time_allocation
+        if job.spec.funding != "Reserve" or allocation is None or wallet is None:
+            return None
+        return self._books.affordable(wallet.key, now_ms + allocation.duration_ms, now_ms)
 
     def _is_applied(self, wallet: Wallet) -> bool:
         """Say whether the newest specs of a wallet and of all above it stand in their statuses, and so in the books."""
@@ -250,7 +275,8 @@ class Jobs:
         if product is None or application is None or wallet is None:
             return False
         run = Run(self._clock.now_ms(), None, product.spec.price, job.spec.replicas, period_ms(wallet))
-        self._books.launch(job.metadata.uid, wallet.key, run)
+        if job.spec.funding == "Stream":  # what is set aside for the others stands on their pods
+            self._books.launch(job.metadata.uid, wallet.key, run)
         try:
             return await self._calls.launch(job, command, product, application, wallet)
         except Invalid as error:

@@ -74,7 +74,7 @@ class Operator:
         self._clock = clock
         self.leading = False
         self.world = World(self._changed)
-        self.books = Books(self.world)
+        self.books = Books(self.world, settings)
         self.deadlines: Deadlines[Key] = Deadlines(self._due, clock)
         self.queue = WorkQueue(self._work, self.deadlines.advance, clock)
         self.lease = Lease(

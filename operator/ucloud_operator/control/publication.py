@@ -71,6 +71,7 @@ def publish(wallet: Wallet, plan: Plan, around: Around, settings: Settings) -> P
         total_allocated=saturate(numbers.total_allocated),
         max_usable=saturate(numbers.max_usable),
         locked=numbers.locked,
+        reserved=saturate(plan.reserved[wallet.key]),
         rate_per_minute=saturate(plan.rates_per_minute[wallet.key]),
         exhausts_at=plan.exhausts_ms.get(wallet.key),
         metered_at=max(plan.at_ms, old.metered_at or 0),
@@ -251,7 +252,9 @@ def _due_ms(old: WalletStatus, new: WalletStatus, *, hurried: bool, settings: Se
         return 0
     if _said(old.conditions) != _said(new.conditions) or old.excess != new.excess:
         return 0
-    if old.rate_per_minute != new.rate_per_minute or _differs(old.exhausts_at, new.exhausts_at):
+    if (old.rate_per_minute, old.reserved > 0) != (new.rate_per_minute, new.reserved > 0) or _differs(
+        old.exhausts_at, new.exhausts_at
+    ):
         return last_ms + 1000 * settings.notice_seconds
     if (old.total_usage, old.quota, old.total_allocated) != (new.total_usage, new.quota, new.total_allocated):
         return last_ms + 1000 * settings.metering_seconds

@@ -73,6 +73,7 @@ class World:
         self._settled: dict[StatementWallet, Settled] = {}
         self._waiting: set[str] = set()
         self.graph_version = 0  # changes whenever a wallet is added, removed or changed
+        self.version = 0  # changes whenever anything does that decisions about money are made from
 
     # Look-ups
 
@@ -142,8 +143,7 @@ class World:
     def wallet_for(self, job: UCloudJob, pods: tuple[Pod, ...] = ()) -> Wallet | None:
         """Return the wallet that pays for the job: the one it was launched on, else the one its namespace has."""
         namespace, product = job.metadata.namespace or "", job.spec.product
-        named = job.status.wallet.name if job.status.wallet is not None else None
-        pinned = named or next((name for pod in pods if (name := pod.metadata.annotations.get(WALLET_NAME))), None)
+        pinned = self._paying(job, pods)
         if pinned is not None:
             return self.wallets.get(namespace, pinned)
         paying = self.wallets_paying(namespace, product.category, product.provider)
@@ -158,7 +158,8 @@ class World:
     def _job_changed(self, change: Change[UCloudJob]) -> None:
         key, job, gone = join(change), change.object, change.kind is ChangeKind.DELETED
         wallet = job.status.wallet
-        self._jobs_of_wallet.file(key, *(f"{change.key.namespace}/{wallet.name}",) if wallet and not gone else ())
+        self.version += 1
+        self._file_spender(job, gone=gone)
         self._jobs_of_namespace.file(key, *() if gone else (change.key.namespace,))
         self._on_change(Key(JOB, key))
         before = change.before.status.wallet if change.before else None
@@ -166,22 +167,35 @@ class World:
             assert touched is not None  # noqa: S101  # the set says so; mypy can't
             self._on_change(Key(PLAN, f"{change.key.namespace}/{touched.name}"))
 
+    def _file_spender(self, job: UCloudJob, *, gone: bool = False) -> None:
+        """File a job under the wallet that pays for it, from the moment that its pods are there."""
+        wallet = None if gone else self._paying(job, self.pods_of(job))
+        self._jobs_of_wallet.file(job.key, *() if wallet is None else (f"{job.metadata.namespace}/{wallet}",))
+
+    @staticmethod
+    def _paying(job: UCloudJob, pods: tuple[Pod, ...]) -> str | None:
+        if job.status.wallet is not None:
+            return job.status.wallet.name
+        return next((name for pod in pods if (name := pod.metadata.annotations.get(WALLET_NAME))), None)
+
     def _wallet_changed(self, change: Change[Wallet]) -> None:
         key, wallet, gone = join(change), change.object, change.kind is ChangeKind.DELETED
         self.graph_version += 1
+        self.version += 1
         self._wallets_of_namespace.file(key, *() if gone else (change.key.namespace,))
         self._children.file(key, *() if gone else parents_of(wallet))
         self._on_change(Key(WALLET, key))
         self._on_change(Key(PLAN, key))
         if change.before is None or gone:
-            for child in self._children.under(key):
-                self._on_change(Key(WALLET, child))
+            for near in (*self._children.under(key), *parents_of(wallet)):  # who waits for it to come, or to go
+                self._on_change(Key(WALLET, near))
         self._wake()
 
     def _statement_changed(self, change: Change[WalletStatement]) -> None:
         account, gone = change.object.spec.wallet, change.kind is ChangeKind.DELETED
         self._statements_of_account.file(join(change), *() if gone else (repr(account),))
         self._settled.pop(account, None)
+        self.version += 1
         self._on_change(Key(PLAN, f"{account.namespace}/{account.name}"))
 
     def _reference_changed(self, _: Change[ComputeProduct] | Change[Application]) -> None:
@@ -196,8 +210,10 @@ class World:
         pod = change.object
         gone = change.kind is ChangeKind.DELETED
         self._pods_of_job.file(join(change), *() if gone or not pod.job_uid else (pod.job_uid,))
+        self.version += 1
         job = self.jobs.find(pod.job_uid)
         if job is not None:
+            self._file_spender(job)
             self._on_change(Key(JOB, job.key))
 
     def _each(self, store: Store[T], keys: tuple[str, ...]) -> Iterator[T]:

@@ -15,6 +15,7 @@ from typing import Final, TypeAlias
 
 from ucloud_operator.api import Application, ComputeProduct, JobState, UCloudJob, Wallet
 from ucloud_operator.lifecycle import sentences
+from ucloud_operator.lifecycle.facts import reservation_of
 from ucloud_operator.lifecycle.sentences import Reason
 
 _MINUTE_MS: Final = 60_000
@@ -34,6 +35,8 @@ class AdmissionView:
     max_usable: int = 0
     runway_ms: int | None = 0
     """How long the credits would last with this job beside all others; None: for ever."""
+    reservable: int | None = None
+    """Where its whole cost has to be set aside: how much can be, of credits that last until it ends."""
     minimum_run_ms: int
     waited_ms: int
     """Since the job's creation."""
@@ -124,9 +127,23 @@ def wallet_is_usable(view: AdmissionView) -> Objection | None:
 _BLOCKED: Final = frozenset({Reason.WalletDeleted, Reason.ParentNotFound})
 
 
+def cost_can_be_set_aside(view: AdmissionView) -> Objection | None:
+    """A job that must be certain to finish starts only if its whole cost can be set aside."""
+    allocation = view.job.spec.time_allocation
+    if view.reservable is None or view.product is None or view.wallet is None or allocation is None:
+        return None
+    period_ms = view.wallet.spec.pays_for.accounting_frequency.period_ms
+    cost = reservation_of(view.job, view.product.spec.price, period_ms)
+    if cost <= view.reservable:
+        return None
+    longest_ms = view.reservable * period_ms // (view.product.spec.price * view.job.spec.replicas)
+    sentence = sentences.not_enough_to_reserve(cost, allocation.duration_ms, view.reservable, longest_ms)
+    return _not_paid(view, sentence)
+
+
 def credits_last(view: AdmissionView) -> Objection | None:
     """The credits last long enough for a start to make sense."""
-    if view.is_free or view.runway_ms is None or view.runway_ms >= view.minimum_run_ms:
+    if view.is_free or view.reservable is not None or view.runway_ms is None or view.runway_ms >= view.minimum_run_ms:
         return None
     assert view.rate_per_minute is not None, "the policies before this one found the product and the wallet"
     sentence = sentences.not_enough_credits(view.rate_per_minute, view.max_usable, view.runway_ms, view.minimum_run_ms)
@@ -139,6 +156,7 @@ CHAIN: Final[tuple[Policy, ...]] = (
     application_exists,
     wallet_exists,
     wallet_is_usable,
+    cost_can_be_set_aside,
     credits_last,
 )
 

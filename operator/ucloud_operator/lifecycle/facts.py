@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable
 
+from ucloud_operator.api import JobState
 from ucloud_operator.api.job import MAX_RUNS, JobRun, RunsFolded, UCloudJob, UCloudJobStatus
 from ucloud_operator.lifecycle.kubelet import Pod
-from ucloud_operator.settings import FOREVER_MS
+from ucloud_operator.lifecycle.sentences import Reason
+from ucloud_operator.settings import FOREVER_MS, Settings
 
 
 def open_run(status: UCloudJobStatus) -> JobRun | None:
@@ -47,6 +49,43 @@ def expires_ms(job: UCloudJob, started_ms: int) -> int:
     if allocation is None:
         return FOREVER_MS
     return started_ms + max(0, allocation.duration_ms - elapsed_ms(job.status))
+
+
+def reservation_of(job: UCloudJob, price: int, period_ms: int) -> int:
+    """Return the whole cost of a job that is set aside at its start; 0 for one that runs while there are credits."""
+    allocation = job.spec.time_allocation
+    if job.spec.funding != "Reserve" or allocation is None:
+        return 0
+    left_ms = max(0, allocation.duration_ms - elapsed_ms(job.status))
+    return job.status.usage + price * job.spec.replicas * left_ms // period_ms
+
+
+def reserved_for(job: UCloudJob, pods: Iterable[Pod]) -> int:
+    """Return what is set aside for a job: from the moment that its pods are there until it has ended."""
+    if job.is_final or job.spec.funding != "Reserve":
+        return 0
+    number = run_number(job.status)
+    return job.status.reserved or max((pod.reserved for pod in pods if pod.run == number), default=0)
+
+
+def is_in_line(job: UCloudJob) -> bool:
+    """Say whether a job is suspended for want of credits, and goes on by itself when there are some."""
+    status, wants = job.status, not (job.spec.suspend or job.spec.terminate or job.is_being_deleted)
+    return wants and status.state is JobState.SUSPENDED and status.reason != Reason.Suspended
+
+
+def place_in_line(job: UCloudJob) -> tuple[int, int, int, str]:
+    """Return what suspended jobs are resumed by: whoever was suspended first goes on first."""
+    status, created_ms = job.status, job.metadata.creation_timestamp
+    return status.suspended_at or created_ms, status.started_at or created_ms, created_ms, job.metadata.uid
+
+
+def least_run_ms(job: UCloudJob, settings: Settings) -> int:
+    """Return how long the credits must last for a job to start or to go on: whoever needs time to stop needs more."""
+    least_seconds = settings.minimum_run_seconds
+    if job.status.runs:
+        least_seconds = max(least_seconds, 2 * job.spec.termination_grace_period_seconds)
+    return 1000 * least_seconds
 
 
 def planned_end(job: UCloudJob, pods: Iterable[Pod]) -> int:

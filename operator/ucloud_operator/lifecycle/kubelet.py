@@ -126,6 +126,11 @@ class Pod(Model):
         return JobRate(price=price, replicas=replicas, period_ms=period_ms)
 
     @cached_property
+    def reserved(self) -> int:
+        """What was set aside for its job when it was created."""
+        return _number(self.metadata.annotations.get(pods.RESERVED), 0)
+
+    @cached_property
     def stop(self) -> Stop | None:
         """The decision to stop it, if there is one."""
         return parse_stop(self.metadata.annotations.get(pods.STOP))

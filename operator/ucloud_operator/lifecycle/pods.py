@@ -37,6 +37,7 @@ PRICE: Final = "ucloud.dk/price"
 REPLICAS: Final = "ucloud.dk/replicas"
 PERIOD_MS: Final = "ucloud.dk/period-ms"
 WALLET: Final = "ucloud.dk/wallet"
+RESERVED: Final = "ucloud.dk/reserved"
 EPOCH: Final = "ucloud.dk/epoch"
 STOP: Final = "ucloud.dk/stop"  # added when the pod is armed: see `lifecycle.stops`
 EXHAUSTS_AT: Final = "ucloud.dk/exhausts-at"  # added with the warnings; the pod reads it as a file
@@ -59,6 +60,7 @@ class Launch:
     price: int  # per replica and accounting period
     period_ms: int
     epoch: int  # the lease's `leaseTransitions` while we lead
+    reserved: int = 0  # what is set aside for the whole job
 
 
 def service_name(job: str) -> str:
@@ -144,6 +146,7 @@ def _annotations(launch: Launch, rank: int) -> dict[str, str]:
         PERIOD_MS: str(launch.period_ms),
         WALLET: launch.wallet,
         EPOCH: str(launch.epoch),
+        **({RESERVED: str(launch.reserved)} if launch.reserved else {}),
     }
 
 

@@ -169,6 +169,15 @@ DESCRIBE_WALLET = "`kubectl describe wallet` says more"
 # Money.
 
 
+def not_enough_to_reserve(cost: int, allocation_ms: int, usable: int, longest_ms: int) -> str:
+    """The refusal of a job whose whole cost can't be set aside."""
+    instead = f"; at the most {duration(longest_ms)} can be" if longest_ms >= _SECOND_MS else ""
+    return (
+        f"needs {cost} set aside for {duration(allocation_ms)}; of this wallet's credits that last so long"
+        f" {usable} can be used{instead}"
+    )
+
+
 def not_enough_credits(rate_per_minute: int, usable: int, runway_ms: int, minimum_ms: int) -> str:
     """The refusal of a job that would end before it has done anything."""
     lasts = f", which lasts {duration(runway_ms)}" if usable else ""

@@ -145,3 +145,24 @@ class TestCredits:
         objection = admit(unknown)
         assert objection is not None
         assert objection.reason is Reason.NotEnoughCredits
+
+
+class TestReservations:
+    """A job that must be certain to finish: two hours at 50000 a minute."""
+
+    SURE = job(funding="Reserve", timeAllocation={"hours": 2})
+
+    def test_it_starts_where_its_whole_cost_can_be_set_aside(self) -> None:
+        assert admit(replace(FINE, job=self.SURE, reservable=6_000_000, runway_ms=0)) is None
+
+    def test_its_refusal_says_what_could_be(self) -> None:
+        refused = admit(replace(FINE, job=self.SURE, reservable=5_999_999))
+        assert refused is not None
+        assert (refused.reason, refused.state) == (Reason.NotEnoughCredits, JobState.FAILURE)
+        assert "needs 6000000 set aside for 2 h" in refused.message
+        assert "5999999 can be used; at the most 119 min can be" in refused.message
+
+    def test_or_that_nothing_could(self) -> None:
+        refused = admit(replace(FINE, job=self.SURE, reservable=0))
+        assert refused is not None
+        assert refused.message.endswith("0 can be used")

@@ -1,0 +1,50 @@
+"""What a job's stored facts say."""
+
+from __future__ import annotations
+
+from tests.unit.lifecycle.lives import SETTINGS, life
+from tests.unit.lifecycle.stories import at, pod
+from ucloud_operator.api import JobState
+from ucloud_operator.lifecycle import pods
+from ucloud_operator.lifecycle.facts import is_in_line, least_run_ms, place_in_line, reservation_of, reserved_for
+from ucloud_operator.lifecycle.sentences import Reason
+
+MINUTE_MS = 60_000
+
+
+class TestReservations:
+    def test_the_whole_cost_is_set_aside(self) -> None:
+        sure = life(funding="Reserve", timeAllocation={"minutes": 90}, replicas=2)
+        assert reservation_of(sure.view.job, 50_000, MINUTE_MS) == 9_000_000
+
+    def test_of_one_that_was_suspended_what_is_left_of_it(self) -> None:
+        resumed = life(funding="Reserve", timeAllocation={"minutes": 2}).has_run(0, 60, usage=50_000)
+        assert reservation_of(resumed.view.job, 50_000, MINUTE_MS) == 100_000
+
+    def test_others_have_none(self) -> None:
+        assert reservation_of(life(timeAllocation={"minutes": 90}).view.job, 50_000, MINUTE_MS) == 0
+
+    def test_it_holds_from_its_pods_creation_to_the_end(self) -> None:
+        sure = life(funding="Reserve", timeAllocation={"minutes": 2})
+        launched = (pod().annotated(pods.RESERVED, "100000").seen(),)
+        assert reserved_for(sure.view.job, ()) == 0
+        assert reserved_for(sure.view.job, launched) == 100_000
+        assert reserved_for(sure.is_final().view.job, launched) == 0
+        assert reserved_for(life().view.job, launched) == 0
+
+
+class TestTheLine:
+    def test_who_was_suspended_for_want_of_credits_stands_in_it(self) -> None:
+        assert is_in_line(life().has_run(1, 9).is_suspended(Reason.OutOfCredits).view.job)
+        assert not is_in_line(life().has_run(1, 9).is_suspended(Reason.Suspended).view.job)
+        assert not is_in_line(life(suspend=True).has_run(1, 9).is_suspended(Reason.OutOfCredits).view.job)
+        assert not is_in_line(life().has_run(1, 9).is_final(JobState.SUCCESS).view.job)
+
+    def test_first_suspended_first_resumed(self) -> None:
+        waiting = life().has_run(1, 9).is_suspended(Reason.OutOfCredits).view.job
+        assert place_in_line(waiting) == (at(0), at(1), at(0), "job-uid")
+
+    def test_whoever_needs_long_to_stop_needs_twice_as_long_to_go_on(self) -> None:
+        patient = life(terminationGracePeriodSeconds=100)
+        assert least_run_ms(patient.view.job, SETTINGS) == 60_000
+        assert least_run_ms(patient.has_run(1, 9).view.job, SETTINGS) == 200_000
