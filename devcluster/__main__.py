@@ -1,6 +1,7 @@
 """The command line: `python -m devcluster up`, `down`, `status`, `kubectl`, `demo`."""
 
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -44,7 +45,7 @@ def up(state: Path, nodes: int, *, bare: bool) -> None:
     cluster = Cluster(state, nodes=nodes)
     cluster.start(bare=bare)
     print(f"# kubectl: {cluster.programs.kubectl}")
-    print(f"export KUBECONFIG={cluster.kubeconfig}")
+    print(f"export KUBECONFIG={shlex.quote(str(cluster.kubeconfig))}")
 
 
 @main.command()

@@ -121,7 +121,7 @@ def _build(module: Module, place: Path) -> None:
     )
     command = [go, "build", "-v", "-trimpath", "-buildvcs=false", "-ldflags", module.linker_flags]
     command += ["-o", str(unfinished / module.name), module.package]
-    _run_go(command, module, progress, f"of at most {packages.count(chr(10))} packages compiled")
+    _run_go(command, module, progress, f"packages compiled, of at most {packages.count(chr(10))}; then they are linked")
     for link in module.links:
         (unfinished / link).symlink_to(module.name)
     unfinished.rename(place)

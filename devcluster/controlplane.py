@@ -114,7 +114,8 @@ class ControlPlane:
 
 
 def _ended(process: Process) -> str:
-    return f"{process.name} ended at once ({process.log}):\n{process.last_words()}"
+    advice = "`python -m devcluster down` clears everything away for a fresh start."
+    return f"{process.name} ended at once. {advice} Its log, {process.log}, says:\n{process.last_words()}"
 
 
 def _etcd_is_healthy(ports: Ports) -> bool:

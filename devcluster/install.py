@@ -1,10 +1,12 @@
-"""What a fresh control plane gets: nodes, and the product's own manifests as far as the checkout has them."""
+"""What a fresh control plane gets: nodes, and the product as the checkout has it."""
 
 import json
+import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from devcluster.users import OPERATOR_NAMESPACE
+from devcluster.problems import DevclusterError
 
 if TYPE_CHECKING:
     from devcluster.cluster import Cluster
@@ -13,6 +15,8 @@ _CHECKOUT = Path(__file__).parent.parent
 _CRDS = _CHECKOUT / "crds"
 _BASE = _CHECKOUT / "manifests" / "base"
 _POLICIES = _CHECKOUT / "manifests" / "policies"
+
+_POLICIES_ACT_SECONDS = 30.0
 
 
 def nodes(cluster: "Cluster", count: int) -> None:
@@ -24,19 +28,51 @@ def nodes(cluster: "Cluster", count: int) -> None:
 
 
 def product(cluster: "Cluster") -> None:
-    """Install our kinds, the operator's namespace and roles, and the admission policies."""
-    crds = sorted(_CRDS.glob("*.yaml"))
-    if crds:
-        cluster.kubectl("apply", "--server-side", *(f"--filename={path}" for path in crds))
-        cluster.kubectl(
-            "wait", "--for=condition=Established", "--timeout=60s", *(f"--filename={path}" for path in crds)
-        )
-    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": OPERATOR_NAMESPACE}}
-    cluster.kubectl("apply", "--filename=-", stdin=json.dumps(namespace))
-    for path in sorted(_BASE.glob("rbac*.yaml")):
-        cluster.kubectl("apply", f"--namespace={OPERATOR_NAMESPACE}", f"--filename={path}")
-    if (_POLICIES / "kustomization.yaml").exists():
-        cluster.kubectl("apply", f"--kustomize={_POLICIES}")
+    """Install our kinds, the operator's namespace and roles, and the admission policies, and wait until all act."""
+    kinds = [f"--filename={path}" for path in sorted(_CRDS.glob("*.yaml"))]
+    roles = [f"--filename={path}" for path in [_BASE / "namespace.yaml", *sorted(_BASE.glob("rbac*.yaml"))]]
+    cluster.kubectl("apply", "--server-side", *kinds, *roles)
+    cluster.kubectl("wait", "--for=condition=Established", "--timeout=60s", *kinds)
+    cluster.kubectl("apply", "--server-side", f"--kustomize={_POLICIES}")
+    _wait_until_policies_act(cluster)
+
+
+def _wait_until_policies_act(cluster: "Cluster") -> None:
+    """The API server takes up policies about once a second: try in vain what they change and what they refuse."""
+    job = {
+        "apiVersion": "ucloud.dk/v1alpha1",
+        "kind": "UCloudJob",
+        "metadata": {"name": "probe"},
+        "spec": {
+            "application": {"name": "probe", "version": "1"},
+            "product": {"id": "probe", "category": "probe", "provider": "probe"},
+        },
+    }
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "probe", "labels": {"ucloud.dk/jobId": "probe"}},
+        "spec": {"containers": [{"name": "probe", "image": "probe"}]},
+    }
+    deadline = time.monotonic() + _POLICIES_ACT_SECONDS
+    while not (_is_stamped(cluster, job) and _is_refused(cluster, pod)):
+        if time.monotonic() > deadline:
+            raise DevclusterError(f"the policies in {_POLICIES} don't act after {_POLICIES_ACT_SECONDS:.0f} s")
+        time.sleep(0.2)
+
+
+def _is_stamped(cluster: "Cluster", manifest: Mapping[str, object]) -> bool:
+    arguments = ("create", "--namespace=default", "--dry-run=server", "--output=json", "--filename=-")
+    created = json.loads(cluster.kubectl(*arguments, stdin=json.dumps(manifest)))
+    return bool(created["metadata"].get("finalizers"))
+
+
+def _is_refused(cluster: "Cluster", manifest: Mapping[str, object]) -> bool:
+    try:
+        cluster.kubectl("create", "--namespace=default", "--dry-run=server", "--filename=-", stdin=json.dumps(manifest))
+    except DevclusterError:
+        return True
+    return False
 
 
 def _node(name: str) -> dict[str, object]:

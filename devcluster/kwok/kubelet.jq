@@ -27,7 +27,7 @@ def stopping($grace):
   | if settings["ignore-sigterm"] == "true" then $killed
     else [(settings["sigterm-after"] // "300ms" | seconds), $killed] | min end;
 
-# When the containers began to run: KWOK's own note, since startedAt has lost the fraction.
+# When the containers began to run: our own note, since startedAt has lost the fraction.
 def running_since: .status.containerStatuses[0].containerID | ltrimstr("kwok://") | tonumber / 1000;
 
 def deletion($delay):
@@ -42,9 +42,10 @@ def deadline($delay):
 
 # What the containers do by themselves: run on, unless they were told otherwise.
 def own_end:
-  settings
-  | select(has("exit-after") or has("exit-code") or (.fail | IN("oom", "evicted", "unknown", "node-lost")))
-  | {what: (if .fail == "node-lost" then .fail else "end" end), after: (."exit-after" // "1s" | seconds)};
+  settings as $told
+  | select($told | has("exit-after") or has("exit-code") or (.fail | IN("oom", "evicted", "unknown", "node-lost")))
+  | {what: (if $told.fail == "node-lost" then $told.fail else "end" end),
+     at: (running_since + ($told["exit-after"] // "1s" | seconds))};
 
 def scheduled_at: first(.status.conditions[]? | select(.type == "PodScheduled").lastTransitionTime) | fromdate | noticed;
 
@@ -73,7 +74,7 @@ def next_event:
   elif .status.phase == "Running" then
     [deletion(stopping(.metadata.deletionGracePeriodSeconds)),
      deadline(stopping(.spec.terminationGracePeriodSeconds)),
-     (running_since as $since | own_end | {what, at: ($since + .after)})]
+     own_end]
   else
     [removal]
   end

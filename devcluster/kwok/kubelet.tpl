@@ -77,8 +77,8 @@ containerStatuses:
       message: {{ . | quote }}
       {{- end }}
       {{- if not $ended.lost }}
-      containerID: {{ .containerID | quote }}
-      startedAt: {{ .state.running.startedAt | quote }}
+      containerID: {{ .containerID | default "" | quote }}
+      startedAt: {{ with .state.running }}{{ .startedAt | quote }}{{ end }}
       finishedAt: {{ template "now" }}
       {{- end }}
 {{- end }}

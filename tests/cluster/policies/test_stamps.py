@@ -36,6 +36,20 @@ def test_what_the_user_wrote_of_their_own_stays_and_a_made_up_creator_does_not(a
     assert answer[CREATOR] == "alice"
 
 
+@pytest.mark.parametrize("metadata", [{"finalizers": [], "annotations": {}}, {"finalizers": [SETTLED]}])
+def test_a_job_is_stamped_once_whatever_it_brings(alice: Person, jobs: str, metadata: dict[str, object]) -> None:
+    answer = alice.create(jobs, a_job("seed", **metadata))
+    assert answer["metadata/finalizers"] == [SETTLED]
+    assert answer[CREATOR] == "alice"
+
+
+def test_a_mistyped_field_is_told_by_the_schemas_own_sentence(alice: Person, jobs: str) -> None:
+    job = a_job("seed")
+    answer = alice.create(jobs, {**job, "spec": {"replicas": "two"}})
+    assert answer.status == 422
+    assert "spec.replicas" in answer.message
+
+
 def test_a_generated_name_is_stamped_too(alice: Person, jobs: str) -> None:
     body: Json = {**a_job(""), "metadata": {"generateName": "seed-"}}
     assert alice.create(jobs, body)["metadata/finalizers"] == [SETTLED]
@@ -84,6 +98,22 @@ def test_nobody_changes_the_creator(alice: Person, admin: Person, job: str, crea
         answer = person.patch(job, {"metadata": {"annotations": {"ucloud.dk/created-by": creator}}})
         assert answer.status == 403
         assert "says who created this object and can't be changed" in answer.message
+
+
+@pytest.mark.parametrize("field", ["parameters", "resources"])
+def test_nobody_changes_what_a_job_was_asked_to_do(alice: Person, jobs: str, field: str) -> None:
+    def asked(key: str) -> object:
+        return {key: 1} if field == "parameters" else [{key: 1}]
+
+    spec = a_job("seed")["spec"]
+    assert isinstance(spec, dict)
+    assert alice.create(jobs, {**a_job("seed"), "spec": {**spec, field: asked("a")}})
+    assert alice.patch(f"{jobs}/seed", {"spec": {field: asked("a")}, "metadata": {"labels": {"team": "physics"}}})
+    renamed = {"b": 1, "a": None} if field == "parameters" else asked("b")
+    for changed in (renamed, None):
+        answer = alice.patch(f"{jobs}/seed", {"spec": {field: changed}})
+        assert not answer
+        assert "create another job instead" in answer.message
 
 
 def test_a_stamped_job_can_be_edited_and_deleted(alice: Person, job: str) -> None:
