@@ -4,8 +4,8 @@ The status is two things: the numbers that people read, and the checkpoint that 
 effect by being written here: first the component is worked out as of now under what applied before, then the new
 allocations are put in its place, and only when the API server has accepted that status is anything decided from it.
 
-Writes are the budget, so a difference is published as late as its reader can bear: a change of the spec, of the lock,
-of an allocation's phase and settled jobs at once, a rate or a forecast after some seconds, mere usage once a minute.
+Writes are the budget, so a difference is published as late as its reader can bear: a change of the spec, of the lock or
+of an allocation's phase at once, a rate, a forecast or settled jobs after some seconds, mere usage once a minute.
 """
 
 from __future__ import annotations
@@ -166,14 +166,13 @@ def _opening_usage(wallet: Wallet, resumed: WalletCheckpoint | None) -> int:
 
 
 def closing_of(wallet: Wallet) -> WalletCheckpoint:
-    """Return what a wallet that is going leaves to the next one of its name: what was used, and nothing to use."""
+    """Return what a wallet that is going leaves to the next one of its name: what was used of which allocation.
+
+    One that grants it under the same ids, as a backup does, goes on with what is left of them; the others retire.
+    """
     groups = []
     for group in wallet.status.groups:
-        used = tuple(
-            allocation.model_copy(update={"phase": Phase.RETIRED.value})
-            for allocation in group.allocations
-            if allocation.used
-        )
+        used = tuple(allocation for allocation in group.allocations if allocation.used)
         if used or group.tree_usage:
             groups.append(group.model_copy(update={"allocations": used}))
     return WalletCheckpoint(
@@ -252,15 +251,18 @@ def _due_ms(old: WalletStatus, new: WalletStatus, *, hurried: bool, settings: Se
         return 0
     if _said(old.conditions) != _said(new.conditions) or old.excess != new.excess:
         return 0
-    if (old.rate_per_minute, old.reserved > 0) != (new.rate_per_minute, new.reserved > 0) or _differs(
-        old.exhausts_at, new.exhausts_at
-    ):
+    if _noticed(old) != _noticed(new) or _differs(old.exhausts_at, new.exhausts_at):
         return last_ms + 1000 * settings.notice_seconds
     if (old.total_usage, old.quota, old.total_allocated) != (new.total_usage, new.quota, new.total_allocated):
         return last_ms + 1000 * settings.metering_seconds
     if old.max_usable != new.max_usable:
         return last_ms + 1000 * settings.metering_seconds * QUIET_FACTOR
     return FOREVER_MS
+
+
+def _noticed(status: WalletStatus) -> tuple[int, bool, int]:
+    """Return what people who look at a wallet expect to see within seconds."""
+    return status.rate_per_minute, status.reserved > 0, status.settled_usage
 
 
 def _differs(old_ms: int | None, new_ms: int | None) -> bool:
