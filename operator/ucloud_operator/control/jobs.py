@@ -47,6 +47,7 @@ logger = logging.getLogger(__name__)
 MAX_STEPS = 20
 """Decisions in a row for one job; more than its whole life needs, so more means a defect, and it is said."""
 
+EPOCH_POLICY = "ucloud-pod-epoch"
 RETRY_MS = 1000
 LONGEST_RETRY_MS = 10_000
 
@@ -280,6 +281,9 @@ class Jobs:
         try:
             return await self._calls.launch(job, command, product, application, wallet)
         except Invalid as error:
+            if EPOCH_POLICY in str(error):  # the Lease is gone: nobody's pods are let in until somebody leads again
+                self._deadlines.set(Key(JOB, job.key), self._clock.now_ms() + self._hold_up(job, str(error)))
+                return False
             self._books.launched(job.metadata.uid)
             logger.error("%s: its pod is refused: %s", job.key, error)  # noqa: TRY400  # the cause is in it
             self._rejected[job.metadata.uid] = str(error)
