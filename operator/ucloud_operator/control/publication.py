@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 from ucloud_operator.api.checkpoint import WalletCheckpoint
 from ucloud_operator.api.common import Condition, saturate
 from ucloud_operator.api.wallet import AllocationStatus, DepartedWallet, GroupStatus, WalletStatus
-from ucloud_operator.control.books import Plan, circle_of, edge_of
+from ucloud_operator.control.accounts import edge_of
+from ucloud_operator.control.books import Plan, circle_of
 from ucloud_operator.ledger.ledger import Ledger
 from ucloud_operator.ledger.state import Allocation, Edge, Phase
 from ucloud_operator.lifecycle import sentences, warnings
@@ -42,12 +43,14 @@ class Publication:
 
     status: WalletStatus
     due_ms: int
+    state: State  # the whole component with it, for the checkpoint that a tangle has
 
 
 @dataclass(frozen=True, slots=True)
 class Around:
     """What a wallet's status says of others."""
 
+    applied: WalletCheckpoint  # what its spec last came to
     settled: Settled  # what its statements say
     trouble: str = ""  # why it can't be used, whatever its numbers, as `Word: sentence`
     departed: tuple[DepartedWallet, ...] = ()  # wallets below that are gone
@@ -59,7 +62,8 @@ def publish(wallet: Wallet, plan: Plan, around: Around, settings: Settings) -> P
     old = wallet.status
     edited = old.metered_at is None or old.observed_generation != wallet.metadata.generation
     resumed = around.settled.closing if old.metered_at is None else None
-    state, numbers = _applied(wallet, plan, resumed) if edited else (plan.state, plan.numbers[wallet.key])
+    before = resumed or around.applied
+    state, numbers = _apply(wallet, plan, around.applied, resumed) if edited else (plan.state, plan.numbers[wallet.key])
     account = next(account for account in state.wallets if account.name == wallet.key)
     left = sum(gone.usage for gone in around.departed)
     left_again = {gone.key for gone in around.departing}
@@ -76,15 +80,15 @@ def publish(wallet: Wallet, plan: Plan, around: Around, settings: Settings) -> P
         exhausts_at=plan.exhausts_ms.get(wallet.key),
         metered_at=max(plan.at_ms, old.metered_at or 0),
         observed_generation=wallet.metadata.generation,
-        opening_usage=_opening_usage(wallet, resumed) if edited else old.opening_usage,
+        opening_usage=max(before.opening_usage, wallet.spec.opening_usage) if edited else before.opening_usage,
         settled_usage=saturate(around.settled.usage),
         excess=saturate(numbers.excess),
         departed=(*(gone for gone in old.departed if gone.key not in left_again), *around.departing),
-        groups=tuple(_group(edge, wallet) for edge in account.edges),
+        groups=tuple(group_of(edge, wallet, before) for edge in account.edges),
         conditions=conditions(wallet, numbers, plan, around.trouble),
     )
     hurried = edited or bool(around.departing)
-    return Publication(status, _due_ms(old, status, hurried=hurried, settings=settings))
+    return Publication(status, _due_ms(old, status, hurried=hurried, settings=settings), state)
 
 
 def conditions(wallet: Wallet, numbers: WalletNumbers, plan: Plan, trouble: str) -> tuple[Condition, ...]:
@@ -128,7 +132,7 @@ def _warning(wallet: Wallet, plan: Plan) -> Condition:
 
 
 BROKEN = frozenset(
-    {"Circle", "Duplicate", "SeveralParents", "ParentNotFound", "CategoryMismatch", "WalletDeleted", "WalletBlocked"}
+    {"Circle", "Duplicate", "ParentNotFound", "CategoryMismatch", "WalletDeleted", "WalletBlocked"}
 )
 """Why a wallet can't be used as it is written, whatever its numbers."""
 
@@ -140,7 +144,9 @@ def _keep_time(condition: Condition, known: Sequence[Condition]) -> Condition:
     return condition
 
 
-def _applied(wallet: Wallet, plan: Plan, resumed: WalletCheckpoint | None) -> tuple[State, WalletNumbers]:
+def _apply(
+    wallet: Wallet, plan: Plan, applied: WalletCheckpoint, resumed: WalletCheckpoint | None
+) -> tuple[State, WalletNumbers]:
     """Put the spec's allocations in the place of those that applied, as of the plan's instant.
 
     A new wallet goes on from what the last one of its name had when it went, if there was one.
@@ -150,7 +156,7 @@ def _applied(wallet: Wallet, plan: Plan, resumed: WalletCheckpoint | None) -> tu
         if account.name != wallet.key:
             accounts.append(account)
             continue
-        opened = _opening_usage(wallet, resumed) - wallet.status.opening_usage
+        opened = max(wallet.spec.opening_usage, resumed.opening_usage if resumed else 0) - applied.opening_usage
         before = account if resumed is None else replace(account, edges=tuple(map(edge_of, resumed.groups)))
         edges = _edges(wallet, before, plan.at_ms)
         accounts.append(replace(account, edges=edges, local_usage=account.local_usage + max(0, opened)))
@@ -159,16 +165,10 @@ def _applied(wallet: Wallet, plan: Plan, resumed: WalletCheckpoint | None) -> tu
     return ledger.state(), ledger.numbers(wallet.key)
 
 
-def _opening_usage(wallet: Wallet, resumed: WalletCheckpoint | None) -> int:
-    """Return the opening usage to apply; it may only grow."""
-    before = wallet.status.opening_usage if resumed is None else resumed.opening_usage
-    return max(before, wallet.spec.opening_usage)
-
-
-def closing_of(wallet: Wallet) -> WalletCheckpoint:
+def closing_of(applied: WalletCheckpoint) -> WalletCheckpoint:
     """Return what a wallet that is going leaves to the next one of its name: what was used, and nothing to use."""
     groups = []
-    for group in wallet.status.groups:
+    for group in applied.groups:
         used = tuple(
             allocation.model_copy(update={"phase": Phase.RETIRED.value})
             for allocation in group.allocations
@@ -177,7 +177,7 @@ def closing_of(wallet: Wallet) -> WalletCheckpoint:
         if used or group.tree_usage:
             groups.append(group.model_copy(update={"allocations": used}))
     return WalletCheckpoint(
-        opening_usage=wallet.status.opening_usage, excess=wallet.status.excess, groups=tuple(groups)
+        opening_usage=applied.opening_usage, excess=applied.excess, groups=tuple(groups)
     )
 
 
@@ -220,9 +220,10 @@ def _retire(allocation: Allocation, now_ms: int) -> Allocation:
     return replace(allocation, phase=Phase.RETIRED, end_ms=max(allocation.start_ms, min(allocation.end_ms, now_ms)))
 
 
-def _group(edge: Edge, wallet: Wallet) -> GroupStatus:
+def group_of(edge: Edge, wallet: Wallet, before: WalletCheckpoint) -> GroupStatus:
+    """Return an edge as it is written down."""
     return GroupStatus(
-        parent=_reference(edge.parent, wallet),
+        parent=_reference(edge.parent, wallet, before),
         quota=saturate(edge.quota),
         tree_usage=saturate(edge.usage),
         allocations=tuple(
@@ -239,9 +240,9 @@ def _group(edge: Edge, wallet: Wallet) -> GroupStatus:
     )
 
 
-def _reference(parent: str | None, wallet: Wallet) -> WalletReference | None:
+def _reference(parent: str | None, wallet: Wallet, before: WalletCheckpoint) -> WalletReference | None:
     references = [group.parent for group in wallet.spec.allocation_groups]
-    references += [group.parent for group in wallet.status.groups]
+    references += [group.parent for group in before.groups]
     return next((reference for reference in references if reference is not None and reference.key == parent), None)
 
 
