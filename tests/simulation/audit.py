@@ -1,6 +1,7 @@
 """What must hold at every moment, whatever happens: looked at with every write that reaches the API server.
 
-- what was used only grows; a job that has ended stays as it ended;
+- what was used only grows, but for what a run is given back whose end was learned late; a job that has ended stays as
+  it ended;
 - nothing is charged that wasn't granted;
 - no replica of a job runs twice at the same time.
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from tests.simulation.objects import Json
     from tests.simulation.storage import Write
 
+IN_FLIGHT_MS = 10_000
+"""How long a number may have been on its way to the API server while another write overtook it."""
+
 
 class Audit:
     """Watches over a simulation."""
@@ -32,7 +36,13 @@ class Audit:
         """Every pod that ever was, in its last state, by uid."""
         self.jobs: dict[str, UCloudJob] = {}
         """Every job that ever was, in its last state, by uid."""
+        self.ended_for: dict[tuple[str, int], str] = {}
+        """Why each run ended, by its job's uid and its number."""
+        self.exhausted: set[str] = set()
+        """Namespaces whose wallets were ever locked."""
+        self._api = api
         self._kubelets = kubelets
+        self._ends: list[tuple[int, int]] = []  # of runs: when it was, and when it was written down
         api.storage.listen(self._heard)
 
     def check(self) -> None:
@@ -54,6 +64,11 @@ class Audit:
         self.jobs[new.metadata.uid] = new
         if old is None:
             return
+        ended_before = {run.number for run in old.status.runs if run.ended_at is not None}
+        for run in new.status.runs:
+            if run.number not in ended_before and run.ended_at is not None:
+                self._ends.append((run.ended_at, self._api.now_ms()))
+                self.ended_for[new.metadata.uid, run.number] = new.status.reason or ""
         if new.status.usage < old.status.usage:
             self._say(f"{new.key}: its usage fell from {old.status.usage} to {new.status.usage}")
         if old.is_final and (new.status.state, new.status.usage) != (old.status.state, old.status.usage):
@@ -64,7 +79,11 @@ class Audit:
     def _look_at_wallet(self, before: Json | None, after: Json) -> None:
         new = Wallet.model_validate(after)
         old = Wallet.model_validate(before) if before else new
-        if new.status.total_usage < old.status.total_usage:
+        if new.status.locked:
+            self.exhausted.add(str(new.metadata.namespace))
+        since_ms = old.status.metered_at or 0
+        late = any(ended_ms < since_ms <= written_ms + IN_FLIGHT_MS for ended_ms, written_ms in self._ends)
+        if new.status.total_usage < old.status.total_usage and not late:
             self._say(f"{new.key}: its usage fell from {old.status.total_usage} to {new.status.total_usage}")
         for group in new.status.groups:
             if group.tree_usage > group.quota and not self.overdrafts_allowed:

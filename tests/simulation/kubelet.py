@@ -41,6 +41,8 @@ class Kubelets:
         self.finished_ms: dict[str, int] = {}
         """When containers really ended, to the millisecond, by this simulation's clock."""
         self.started_ms: dict[str, int] = {}
+        self.lost: set[str] = set()
+        """Pods whose node was lost under them."""
         self._nodes = itertools.cycle(nodes)
         self._lives: dict[str, PodLife] = {}
         self._tasks: set[asyncio.Task[None]] = set()

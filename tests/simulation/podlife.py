@@ -52,6 +52,7 @@ class PodLife:
     def lose(self) -> None:
         """Be gone, with the node."""
         self._lost = True
+        self._kubelets.lost.add(self._uid)
         self._end_container()
         self._news.set()
 

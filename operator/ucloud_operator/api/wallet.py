@@ -187,8 +187,8 @@ class Wallet(Resource):
         Column("Locked", "boolean", ".status.locked", "Whether nothing can be used any more"),
         AGE,
         Column("Product-Category", "string", ".spec.paysFor.name", "What it pays for", priority=1),
-        Column("Reserved", "integer", ".status.reserved", "What is set aside for jobs", priority=1),
         Column("Owner", "string", ".spec.owner['username','projectId']", "Whom it belongs to", priority=1),
+        Column("Reserved", "integer", ".status.reserved", "What is set aside for jobs", priority=1),
     )
 
     spec: WalletSpec

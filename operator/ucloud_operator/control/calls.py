@@ -95,6 +95,12 @@ class Calls:
             return
         await self._each(self._world.pods_of(job), self._refresh_pod)
 
+    async def refresh_pods(self, job: UCloudJob) -> None:
+        """Read all pods of a job again, as of one moment."""
+        selector = f"{templates.JOB_UID}={job.metadata.uid}"
+        for pod in await self._client.list(PODS, namespace=job.metadata.namespace, label_selector=selector):
+            self._world.pods.apply(pod)
+
     async def launch(
         self, job: UCloudJob, command: Launch, product: ComputeProduct, application: Application, wallet: Wallet
     ) -> bool:

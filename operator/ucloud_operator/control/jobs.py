@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, assert_never
 
 from ucloud_operator import metrics
-from ucloud_operator.api import JobState
+from ucloud_operator.api import FINAL_STATES, JobState
 from ucloud_operator.control.calls import Calls
 from ucloud_operator.control.events import Happening, tell
 from ucloud_operator.control.queue import Key
@@ -29,7 +29,7 @@ from ucloud_operator.lifecycle.commands import (
 )
 from ucloud_operator.lifecycle.decide import decide
 from ucloud_operator.lifecycle.facts import least_run_ms, open_run, reserved_for
-from ucloud_operator.lifecycle.observe import Waiting, observe_pod
+from ucloud_operator.lifecycle.observe import Ended, Waiting, observe_pod
 from ucloud_operator.lifecycle.sentences import Reason
 from ucloud_operator.lifecycle.statement import account_of_job
 from ucloud_operator.lifecycle.stops import Stop
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from ucloud_operator.api import ComputeProduct, UCloudJob, Wallet
     from ucloud_operator.control.books import Outlook
     from ucloud_operator.control.parts import Parts
-    from ucloud_operator.lifecycle.commands import Command
+    from ucloud_operator.lifecycle.commands import Command, Decision
     from ucloud_operator.lifecycle.kubelet import Pod
 
 logger = logging.getLogger(__name__)
@@ -50,6 +50,8 @@ MAX_STEPS = 20
 EPOCH_POLICY = "ucloud-pod-epoch"
 RETRY_MS = 1000
 LONGEST_RETRY_MS = 10_000
+
+AT_REST = FINAL_STATES | {JobState.SUSPENDED}
 
 
 class Jobs:
@@ -68,6 +70,7 @@ class Jobs:
 
     async def reconcile(self, key: str) -> None:
         """Bring one job as far as it can go now."""
+        looked_again = False
         for _ in range(MAX_STEPS):
             job = self._world.job(key)
             if job is None:
@@ -77,10 +80,26 @@ class Jobs:
             self._deadlines.set(Key(JOB, key), decision.wake_ms)
             if not decision.commands:
                 return
+            if not looked_again and self._concludes(job, decision):
+                await self._calls.refresh_pods(job)
+                looked_again = True
+                continue
             for command in decision.commands:
                 if not await self._carry_out(job, command):
                     return
         raise RuntimeError(f"{key}: still something to do after {MAX_STEPS} decisions")
+
+    def _concludes(self, job: UCloudJob, decision: Decision) -> bool:
+        """Say whether a run of several replicas is about to end by the end of one, while others seem to go on.
+
+        The watch tells of them one by one, and late after it was broken: the others may have ended earlier, or have
+        started all the same. What is billed is decided from all of them as they are.
+        """
+        states = {command.status.state for command in decision.commands if isinstance(command, WriteStatus)}
+        if job.spec.replicas == 1 or job.status.state in states or states.isdisjoint(AT_REST):
+            return False
+        now_ms = self._clock.now_ms()
+        return any(not isinstance(observe_pod(pod, now_ms), Ended) for pod in self._world.pods_of(job))
 
     # What is known
 

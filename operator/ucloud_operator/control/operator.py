@@ -88,14 +88,15 @@ class Operator:
             renew_seconds=settings.renew_seconds,
         )
         self.pods = Reflector(client, PODS, self.world.pods, label_selector=JOB_UID, clock=clock)
+        everywhere, ours = None, settings.namespace
         self._lists = tuple(
-            Reflector(client, resource, store, clock=clock)
-            for resource, store in (
-                (APPLICATIONS, self.world.applications),
-                (COMPUTEPRODUCTS, self.world.products),
-                (WALLETS, self.world.wallets),
-                (UCLOUDJOBS, self.world.jobs),
-                (WALLETSTATEMENTS, self.world.statements),
+            Reflector(client, resource, store, namespace=namespace, clock=clock)
+            for resource, store, namespace in (
+                (APPLICATIONS, self.world.applications, everywhere),
+                (COMPUTEPRODUCTS, self.world.products, everywhere),
+                (WALLETS, self.world.wallets, everywhere),
+                (UCLOUDJOBS, self.world.jobs, everywhere),
+                (WALLETSTATEMENTS, self.world.statements, ours),
             )
         )
         parts = Parts(self.world, self.books, self.deadlines, self.queue, client, self.lease, settings, clock)

@@ -6,6 +6,7 @@ from ucloud_operator.api import JobState
 from ucloud_operator.api.job import MAX_RUNS, JobRun, RunsFolded, UCloudJob, UCloudJobStatus
 from ucloud_operator.lifecycle.kubelet import Pod
 from ucloud_operator.lifecycle.sentences import Reason
+from ucloud_operator.lifecycle.stops import BILLED_TO_THE_INSTANT
 from ucloud_operator.settings import FOREVER_MS, Settings
 
 
@@ -89,8 +90,12 @@ def least_run_ms(job: UCloudJob, settings: Settings) -> int:
 
 
 def planned_end(job: UCloudJob, pods: Iterable[Pod]) -> int:
-    """Return when the open run must end by what was already decided: a stop that stands on its pods, or its time."""
+    """Return when the open run's bill must end by what was already decided: a stop on its pods, or its time.
+
+    What the user decides is billed until the containers have ended, which nobody knows before.
+    """
     run = open_run(job.status)
     assert run is not None, "only a run that goes on has an end to come"
-    stops = (pod.stop.at_ms for pod in pods if pod.run == run.number and pod.stop is not None)
+    decided = (pod.stop for pod in pods if pod.run == run.number and pod.stop is not None)
+    stops = (stop.at_ms for stop in decided if stop.reason in BILLED_TO_THE_INSTANT)
     return max(run.started_at, min((expires_ms(job, run.started_at), *stops)))

@@ -69,12 +69,12 @@ def first_stop(stops: Iterable[Stop | None]) -> Stop | None:
     return min((stop for stop in stops if stop), key=lambda stop: (stop.at_ms, _ORDER[stop.reason]), default=None)
 
 
-_BILLED_TO_THE_INSTANT: Final = BY_TIME | {Reason.WalletDeleted, Reason.WalletBlocked, Reason.ParentNotFound}
+BILLED_TO_THE_INSTANT: Final = BY_TIME | {Reason.WalletDeleted, Reason.WalletBlocked, Reason.ParentNotFound}
 
 
 def billed_end_ms(finished_ms: int, stop: Stop) -> int:
     """Return when the bill of a stopped run ends, given the stamp of its container's end."""
-    if stop.reason in _BILLED_TO_THE_INSTANT and finished_ms + STAMP_MS >= stop.at_ms:
+    if stop.reason in BILLED_TO_THE_INSTANT and finished_ms + STAMP_MS >= stop.at_ms:
         return stop.at_ms
     return finished_ms
 

@@ -1,0 +1,230 @@
+"""A week of bad luck in some minutes: a random story with every accident in it, told by its seed.
+
+People create, suspend, end and delete jobs, and top wallets up. Containers end in every way. Requests are lost on their
+way there or back, watches break, history is forgotten. Operators are killed and started, sometimes beside each other.
+Then the luck turns, everybody goes home, and the bills have to be right.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import TYPE_CHECKING, Final
+
+from tests.simulation.bills import check_bills
+from tests.simulation.network import FINE, ROUGH
+from tests.simulation.refusals import Refusal
+from tests.simulation.simulation import Simulation
+from tests.simulation.stories import allocation, application, group, job, product, wallet
+from ucloud_operator.kube.resources import PODS, UCLOUDJOBS, WALLETS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ucloud_operator.api import UCloudJob
+
+TEAMS: Final = ("one", "two", "three")
+CATEGORY: Final = "example-compute"
+
+APPLICATIONS: Final[dict[str, dict[str, str]]] = {
+    "server": {},
+    "script": {"exit_after": "40s"},
+    "crash": {"exit_after": "15s", "exit_code": "3"},
+    "glutton": {"exit_after": "25s", "fail": "oom"},
+    "stubborn": {"ignore_sigterm": "true"},
+    "saver": {"sigterm_after": "4s", "sigterm_exit_code": "0"},
+    "slow": {"start_after": "9s"},
+    "nowhere": {"fail": "image-pull"},
+}
+
+
+class Accidents:
+    """One such story."""
+
+    def __init__(self, seed: int, *, minutes: int = 10, two_operators: bool = False) -> None:
+        self.random = random.Random(seed)  # noqa: S311  # the story
+        self.simulation = Simulation(seed, faults=ROUGH)
+        self.minutes = minutes
+        self.two_operators = two_operators
+        self.log: list[str] = []
+        self._jobs = 0
+
+    async def play(self) -> None:
+        """Play it to the end, and check the bills."""
+        simulation = self.simulation
+        self.prepare()
+        people = [asyncio.create_task(self.people()), asyncio.create_task(self.fate())]
+        await simulation.pass_seconds(60 * self.minutes)
+        for task in people:
+            task.cancel()
+        await asyncio.gather(*people, return_exceptions=True)
+        for task in people:
+            if not task.cancelled() and (failure := task.exception()) is not None:
+                raise failure
+        await self.go_home()
+        check_bills(simulation, exact=False)
+
+    def prepare(self) -> None:
+        """A root, a department with too little for its three teams, and what they run."""
+        simulation, choose = self.simulation, self.random
+        for name, behaviour in APPLICATIONS.items():
+            simulation.apply(application(name, **behaviour))
+        simulation.apply(product("small", price=choose.choice((50_000, 7_777))), product("large", price=333_333))
+        simulation.apply(wallet(quota=10**10), namespace="root")
+        simulation.apply(wallet(quota=choose.randint(10**6, 4 * 10**6), parent=f"root/{CATEGORY}"), namespace="dep")
+        for team in TEAMS:
+            quota, suspends = choose.randint(3 * 10**5, 3 * 10**6), choose.random() < 0.4
+            simulation.apply(wallet(quota=quota, parent=f"dep/{CATEGORY}", suspends=suspends), namespace=team)
+        simulation.start_operator()
+
+    async def people(self) -> None:
+        """What people do, some seconds apart."""
+        doings: list[tuple[int, Callable[[], None]]] = [
+            (6, self.submit),
+            (2, self.suspend_or_resume),
+            (1, self.terminate),
+            (2, self.delete_job),
+            (1, self.top_up),
+            (1, self.delete_a_pod),
+        ]
+        while True:
+            await asyncio.sleep(self.random.expovariate(1 / 8))
+            (do,) = self.random.choices([do for _, do in doings], [weight for weight, _ in doings])
+            try:
+                do()
+            except Refusal as refusal:
+                self.note(f"refused: {refusal}")
+
+    async def fate(self) -> None:
+        """What happens to those who don't expect it."""
+        doings = [(4, self.kill_and_replace), (2, self.forget), (1, self.lose_a_node), (1, self.crowd)]
+        if self.two_operators:
+            doings.append((3, self.one_more_operator))
+        while True:
+            await asyncio.sleep(self.random.expovariate(1 / 45))
+            (do,) = self.random.choices([do for _, do in doings], [weight for weight, _ in doings])
+            await do()
+
+    async def go_home(self) -> None:
+        """The luck turns: nothing fails any more, and all jobs are ended."""
+        simulation = self.simulation
+        simulation.kubelets.schedulable = True
+        simulation.faults = FINE
+        for replica in simulation.replicas:
+            replica.network.faults = FINE
+        if not any(replica.process.alive for replica in simulation.replicas):
+            simulation.start_operator()
+        self.note("the luck turns")
+        await simulation.pass_seconds(120)
+        for each in simulation.jobs():
+            if not each.is_final and not each.spec.terminate:
+                simulation.edit(
+                    UCLOUDJOBS, each.metadata.name, {"terminate": True}, namespace=str(each.metadata.namespace)
+                )
+        await simulation.until(simulation.is_over, within_seconds=900)
+        await simulation.pass_seconds(700)
+
+    # People
+
+    def submit(self) -> None:
+        """Create a job, of a name that was perhaps used before."""
+        self._jobs += 1
+        choose, team = self.random, self.random.choice(TEAMS)
+        name = f"j{self._jobs % 7}"
+        described = job(
+            name,
+            application=choose.choice(list(APPLICATIONS)),
+            product=choose.choice(("small", "small", "large")),
+            replicas=choose.choice((1, 1, 1, 2, 3)),
+            minutes=choose.choice((None, None, 1, 2)),
+            grace_seconds=choose.choice((None, None, 5)),
+        )
+        self.note(f"{team}/{name} is submitted: {described['spec']}")
+        self.simulation.api.create(UCLOUDJOBS, team, described)
+
+    def suspend_or_resume(self) -> None:
+        """Suspend a job, or let it go on."""
+        if each := self.some_job(lambda each: not each.is_final and not each.is_being_deleted):
+            self.edit(each, {"suspend": not each.spec.suspend})
+
+    def terminate(self) -> None:
+        """End a job."""
+        if each := self.some_job(lambda each: not each.is_final):
+            self.edit(each, {"terminate": True})
+
+    def delete_job(self) -> None:
+        """Delete a job, whatever it does."""
+        if each := self.some_job(lambda each: not each.is_being_deleted):
+            self.note(f"{each.key} is deleted")
+            self.simulation.delete(UCLOUDJOBS, each.metadata.name, namespace=str(each.metadata.namespace))
+
+    def top_up(self) -> None:
+        """Grant a team some more."""
+        team = self.random.choice((*TEAMS, "dep"))
+        found = self.simulation.wallet(namespace=team)
+        granted = found.spec.allocation_groups[0].allocations
+        parent = "root" if team == "dep" else "dep"
+        more = [allocation(each.quota, id=each.id) for each in granted]
+        more.append(allocation(self.random.randint(10**5, 10**6), id=str(len(granted) + 1)))
+        self.note(f"{team} is topped up by {more[-1]['quota']}")
+        groups = [group(*more, parent=f"{parent}/{CATEGORY}")]
+        self.simulation.edit(WALLETS, CATEGORY, {"allocationGroups": groups}, namespace=team)
+
+    def delete_a_pod(self) -> None:
+        """Delete a pod by hand."""
+        pods = [pod for team in TEAMS for pod in self.simulation.pods(team)]
+        if pods:
+            metadata = self.random.choice(pods)["metadata"]
+            self.note(f"pod {metadata['name']} is deleted")
+            self.simulation.api.delete(PODS, metadata["namespace"], metadata["name"])
+
+    def some_job(self, wanted: Callable[[UCloudJob], bool]) -> UCloudJob | None:
+        """Return one of the jobs that fit."""
+        fitting = [each for each in self.simulation.jobs() if wanted(each)]
+        return self.random.choice(fitting) if fitting else None
+
+    def edit(self, each: UCloudJob, spec: dict[str, object]) -> None:
+        """Change a job's spec."""
+        self.note(f"{each.key} is edited: {spec}")
+        self.simulation.edit(UCLOUDJOBS, each.metadata.name, spec, namespace=str(each.metadata.namespace))
+
+    # Fate
+
+    async def kill_and_replace(self) -> None:
+        """Kill an operator, and start another one some time later."""
+        for replica in self.simulation.replicas:
+            if replica.process.alive:
+                self.note(f"{replica.process.name} is killed")
+                replica.process.kill()
+                await replica.process.gone()
+        await asyncio.sleep(self.random.choice((0.2, 3, 25, 70)))
+        self.simulation.start_operator()
+        self.note("another operator is started")
+
+    async def one_more_operator(self) -> None:
+        """Start an operator beside those that run."""
+        if sum(replica.process.alive for replica in self.simulation.replicas) < 3:
+            self.simulation.start_operator()
+            self.note("another operator is started, too")
+
+    async def forget(self) -> None:
+        """Let the API server forget its history."""
+        self.simulation.api.compact()
+        self.note("history is forgotten")
+
+    async def lose_a_node(self) -> None:
+        """Lose one of the nodes, and all that runs on it."""
+        node = self.random.choice(("node-1", "node-2"))
+        self.note(f"{node} is lost")
+        self.simulation.kubelets.lose_node(node)
+
+    async def crowd(self) -> None:
+        """Let no pod find a node for a while."""
+        self.simulation.kubelets.schedulable = False
+        self.note("the nodes are full")
+        await asyncio.sleep(self.random.uniform(1, 30))
+        self.simulation.kubelets.schedulable = True
+
+    def note(self, what: str) -> None:
+        """Write something down for whoever has to understand the story."""
+        self.log.append(f"{self.simulation.clock.monotonic():9.3f} {what}")
