@@ -44,6 +44,9 @@ class CheckpointedWallet(WalletCheckpoint):
     name: str = Field(min_length=1, max_length=253)
     """Its name."""
 
+    blocked: str = Field(default="", max_length=2048)
+    """Why it could not be used, whatever its numbers; empty where it could."""
+
 
 class CheckpointedJob(Model):
     """What one running job had been charged."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ucloud_operator.api.checkpoint import CheckpointedWallet
 from ucloud_operator.ledger.state import Allocation, Edge, Meter, Phase, Run
 from ucloud_operator.ledger.state import Wallet as Account
 from ucloud_operator.ledger.usage import usage_at
@@ -109,7 +110,7 @@ def tangle_accounts(
             edges=edges[key],
             local_usage=max(0, carried - inflow[key]),
             free_to_use=wallet.spec.pays_for.free_to_use,
-            blocked=blocked(wallet),
+            blocked=entry.blocked if isinstance(entry := had[key], CheckpointedWallet) else blocked(wallet),
         )
 
 

@@ -115,7 +115,9 @@ class Books:
             emptied = {key for key in component if ahead.numbers(key).locked} - locked
             exhausts_ms |= dict.fromkeys(emptied, forecast.at_ms)
             locked |= emptied
-        unsaid_ms = min((*ends_ms.values(), *_ends(ledger.state())), default=FOREVER_MS)
+        ends_ms = {uid: end_ms for uid, end_ms in ends_ms.items() if self._goes_on(uid)}
+        said = (meter for meter in ledger.state().meters if self._goes_on(meter.uid))
+        unsaid_ms = min((*ends_ms.values(), *_ends(said)), default=FOREVER_MS)
         ledger.advance(max(ledger.at_ms, min(now_ms, unsaid_ms - 1)))
         state = ledger.state()
         return Plan(
@@ -129,6 +131,11 @@ class Books:
             circles=ledger.circles(),
             reserved={key: self._reserved(key, ledger.at_ms) for key in component},
         )
+
+    def _goes_on(self, uid: str) -> bool:
+        """Say whether a job's end isn't in its status yet."""
+        job = self._world.jobs.find(uid)
+        return job is not None and open_run(job.status) is not None
 
     def _reserved(self, wallet_key: str, at_ms: int) -> int:
         jobs = [job for job in self._world.jobs_of(wallet_key) if not job.is_final]
@@ -213,7 +220,23 @@ class Books:
         wallets = {key: wallet for key in component if (wallet := self._world.wallet(key)) is not None}
         pieces = self._pieces(wallets)
         states = [self._piece(piece, now_ms, ends or {}) for piece in pieces]
-        return states[0] if len(states) == 1 else _joined(states, now_ms)
+        return states[0] if len(states) == 1 else self._joined(states, now_ms)
+
+    def _joined(self, states: Sequence[State], now_ms: int) -> State:
+        """Bring pieces that a spec is about to connect to one instant."""
+        ledgers = [Ledger(state) for state in states]
+        stops = [stop for ledger in ledgers if (next_ := ledger.forecast()) is not None for stop in next_.stops]
+        going = (meter for state in states for meter in state.meters if self._goes_on(meter.uid))
+        unsaid_ms = min((*(stop.at_ms for stop in stops if self._goes_on(stop.uid)), *_ends(going)), default=FOREVER_MS)
+        at_ms = max((*(ledger.at_ms for ledger in ledgers), min(now_ms, unsaid_ms - 1)))
+        for ledger in ledgers:
+            ledger.advance(at_ms)
+        parts = [ledger.state() for ledger in ledgers]
+        return State(
+            at_ms,
+            tuple(wallet for part in parts for wallet in part.wallets),
+            tuple(meter for part in parts for meter in part.meters),
+        )
 
     def applied(self, wallet: Wallet) -> WalletCheckpoint:
         """Return what a wallet's spec last came to: from the checkpoint of its tangle, or from its own status."""
@@ -378,25 +401,9 @@ def _lasting_until(state: State, finish_ms: int) -> State:
     return replace(state, wallets=tuple(replace(each, edges=tuple(map(cut, each.edges))) for each in state.wallets))
 
 
-def _joined(states: Sequence[State], now_ms: int) -> State:
-    """Bring pieces that a spec is about to connect to one instant."""
-    ledgers = [Ledger(state) for state in states]
-    firsts = [forecast.at_ms for ledger in ledgers if (forecast := ledger.forecast()) is not None]
-    unsaid_ms = min((*firsts, *(end_ms for state in states for end_ms in _ends(state))), default=FOREVER_MS)
-    at_ms = max((*(ledger.at_ms for ledger in ledgers), min(now_ms, unsaid_ms - 1)))
-    for ledger in ledgers:
-        ledger.advance(at_ms)
-    parts = [ledger.state() for ledger in ledgers]
-    return State(
-        at_ms,
-        tuple(wallet for part in parts for wallet in part.wallets),
-        tuple(meter for part in parts for meter in part.meters),
-    )
-
-
-def _ends(state: State) -> Iterable[int]:
-    """Return when the running jobs' runs are known to end; only the jobs' status makes that a fact."""
-    return (run.end_ms for meter in state.meters for run in meter.runs[-1:] if run.end_ms is not None)
+def _ends(meters: Iterable[Meter]) -> Iterable[int]:
+    """Return when the jobs' last runs are known to end; only their status makes that a fact."""
+    return (run.end_ms for meter in meters for run in meter.runs[-1:] if run.end_ms is not None)
 
 
 def _next_change(state: State) -> int:

@@ -59,6 +59,7 @@ class Checkpoints:
                 uid=wallet.metadata.uid,
                 namespace=wallet.metadata.namespace or "",
                 name=wallet.metadata.name,
+                blocked=account.blocked,
                 opening_usage=opening.get(account.name, self._books.applied(wallet).opening_usage),
                 excess=ledger.numbers(account.name).excess,
                 groups=tuple(group_of(edge, wallet, self._books.applied(wallet)) for edge in account.edges),

@@ -29,7 +29,15 @@ from ucloud_operator.control.world import JOB, PLAN, SETTLE, WALLET, World
 from ucloud_operator.kube.errors import ApiError
 from ucloud_operator.kube.lease import Lease
 from ucloud_operator.kube.reflector import Reflector
-from ucloud_operator.kube.resources import APPLICATIONS, COMPUTEPRODUCTS, PODS, UCLOUDJOBS, WALLETS, WALLETSTATEMENTS
+from ucloud_operator.kube.resources import (
+    APPLICATIONS,
+    COMPUTEPRODUCTS,
+    LEDGERCHECKPOINTS,
+    PODS,
+    UCLOUDJOBS,
+    WALLETS,
+    WALLETSTATEMENTS,
+)
 from ucloud_operator.lifecycle.pods import JOB_UID
 from ucloud_operator.settings import FOREVER_MS
 
@@ -97,9 +105,12 @@ class Operator:
                 (WALLETS, self.world.wallets, everywhere),
                 (UCLOUDJOBS, self.world.jobs, everywhere),
                 (WALLETSTATEMENTS, self.world.statements, ours),
+                (LEDGERCHECKPOINTS, self.world.checkpoints, ours),
             )
         )
-        parts = Parts(self.world, self.books, self.deadlines, self.queue, client, self.lease, settings, clock)
+        parts = Parts(
+            self.world, self.books, self.deadlines, self.queue, client, self.lease, settings, clock, asyncio.Lock()
+        )
         self._jobs, self._wallets, self._plans = Jobs(parts), Wallets(parts), Plans(parts)
         self._statements = Statements(parts)
 

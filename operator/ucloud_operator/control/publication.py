@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ucloud_operator.api.checkpoint import WalletCheckpoint
+from ucloud_operator.api.checkpoint import CheckpointedWallet, WalletCheckpoint
 from ucloud_operator.api.common import Condition, saturate
 from ucloud_operator.api.wallet import AllocationStatus, DepartedWallet, GroupStatus, WalletStatus
 from ucloud_operator.control.accounts import edge_of
@@ -51,6 +51,7 @@ class Around:
     """What a wallet's status says of others."""
 
     applied: WalletCheckpoint  # what its spec last came to
+    blocked: str  # why it can't be used as it is, to the ledger
     settled: Settled  # what its statements say
     trouble: str = ""  # why it can't be used, whatever its numbers, as `Word: sentence`
     departed: tuple[DepartedWallet, ...] = ()  # wallets below that are gone
@@ -60,10 +61,10 @@ class Around:
 def publish(wallet: Wallet, plan: Plan, around: Around, settings: Settings) -> Publication:
     """Work out the wallet's next status."""
     old = wallet.status
-    edited = old.metered_at is None or old.observed_generation != wallet.metadata.generation
+    edited = old.metered_at is None or is_edited(wallet, around.applied, around.blocked)
     resumed = around.settled.closing if old.metered_at is None else None
     before = resumed or around.applied
-    state, numbers = _apply(wallet, plan, around.applied, resumed) if edited else (plan.state, plan.numbers[wallet.key])
+    state, numbers = _apply(wallet, plan, around, resumed) if edited else (plan.state, plan.numbers[wallet.key])
     account = next(account for account in state.wallets if account.name == wallet.key)
     left = sum(gone.usage for gone in around.departed)
     left_again = {gone.key for gone in around.departing}
@@ -131,9 +132,7 @@ def _warning(wallet: Wallet, plan: Plan) -> Condition:
     return warnings.condition(level, message, before, plan.at_ms)
 
 
-BROKEN = frozenset(
-    {"Circle", "Duplicate", "ParentNotFound", "CategoryMismatch", "WalletDeleted", "WalletBlocked"}
-)
+BROKEN = frozenset({"Circle", "Duplicate", "ParentNotFound", "CategoryMismatch", "WalletDeleted", "WalletBlocked"})
 """Why a wallet can't be used as it is written, whatever its numbers."""
 
 
@@ -144,9 +143,13 @@ def _keep_time(condition: Condition, known: Sequence[Condition]) -> Condition:
     return condition
 
 
-def _apply(
-    wallet: Wallet, plan: Plan, applied: WalletCheckpoint, resumed: WalletCheckpoint | None
-) -> tuple[State, WalletNumbers]:
+def is_edited(wallet: Wallet, applied: WalletCheckpoint, blocked: str) -> bool:
+    """Say whether a wallet isn't what it was when it was last applied; in a tangle that goes for its usability too."""
+    reblocked = isinstance(applied, CheckpointedWallet) and applied.blocked != blocked
+    return reblocked or wallet.status.observed_generation != wallet.metadata.generation
+
+
+def _apply(wallet: Wallet, plan: Plan, around: Around, resumed: WalletCheckpoint | None) -> tuple[State, WalletNumbers]:
     """Put the spec's allocations in the place of those that applied, as of the plan's instant.
 
     A new wallet goes on from what the last one of its name had when it went, if there was one.
@@ -156,10 +159,11 @@ def _apply(
         if account.name != wallet.key:
             accounts.append(account)
             continue
-        opened = max(wallet.spec.opening_usage, resumed.opening_usage if resumed else 0) - applied.opening_usage
+        opened = max(wallet.spec.opening_usage, resumed.opening_usage if resumed else 0) - around.applied.opening_usage
         before = account if resumed is None else replace(account, edges=tuple(map(edge_of, resumed.groups)))
         edges = _edges(wallet, before, plan.at_ms)
-        accounts.append(replace(account, edges=edges, local_usage=account.local_usage + max(0, opened)))
+        local_usage = account.local_usage + max(0, opened)
+        accounts.append(replace(account, edges=edges, local_usage=local_usage, blocked=around.blocked))
     ledger = Ledger(replace(plan.state, wallets=tuple(accounts)))
     ledger.advance(plan.at_ms)
     return ledger.state(), ledger.numbers(wallet.key)
@@ -176,9 +180,7 @@ def closing_of(applied: WalletCheckpoint) -> WalletCheckpoint:
         )
         if used or group.tree_usage:
             groups.append(group.model_copy(update={"allocations": used}))
-    return WalletCheckpoint(
-        opening_usage=applied.opening_usage, excess=applied.excess, groups=tuple(groups)
-    )
+    return WalletCheckpoint(opening_usage=applied.opening_usage, excess=applied.excess, groups=tuple(groups))
 
 
 def _edges(wallet: Wallet, account: Account, now_ms: int) -> tuple[Edge, ...]:

@@ -33,7 +33,7 @@ class Statements:
     def __init__(self, parts: Parts) -> None:
         """Take the parts that it joins."""
         self._world, self._books, self._queue = parts.world, parts.books, parts.queue
-        self._checkpoints = Checkpoints(parts)
+        self._checkpoints, self._applying = Checkpoints(parts), parts.applying
         self._client, self._settings, self._clock = parts.client, parts.settings, parts.clock
 
     async def reconcile(self, wallet_key: str) -> None:
@@ -53,7 +53,8 @@ class Statements:
         """Have a tangle's checkpoint say what jobs have used before they go out of sight."""
         component = self._books.component(wallet_key)
         if component and self._books.is_tangle(component):
-            await self._checkpoints.write(self._books.plan(component, self._clock.now_ms()).state, {})
+            async with self._applying:
+                await self._checkpoints.write(self._books.plan(component, self._clock.now_ms()).state, {})
 
     def _leaves(self, job: UCloudJob, account: StatementWallet) -> bool:
         """Say whether the job has to have a line now, and has none."""

@@ -16,7 +16,7 @@ from ucloud_operator.control.accounts import departed_from
 from ucloud_operator.control.calls import merge_body
 from ucloud_operator.control.checkpoints import Checkpoints
 from ucloud_operator.control.events import Happening, tell
-from ucloud_operator.control.publication import Around, closing_of, publish
+from ucloud_operator.control.publication import Around, closing_of, is_edited, publish
 from ucloud_operator.control.queue import Key
 from ucloud_operator.control.statements import Statements
 from ucloud_operator.control.world import JOB, SETTLE, WALLET
@@ -27,7 +27,6 @@ from ucloud_operator.lifecycle.statement import account_of
 from ucloud_operator.settings import FOREVER_MS
 
 if TYPE_CHECKING:
-    from ucloud_operator.lifecycle.statement import Settled
     from collections.abc import Iterator
 
     from ucloud_operator.api import Wallet
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from ucloud_operator.control.books import Plan
     from ucloud_operator.control.parts import Parts
     from ucloud_operator.control.publication import Publication
+    from ucloud_operator.lifecycle.statement import Settled
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +69,20 @@ class Wallets:
         if wallet.is_being_deleted and self._stands_above(wallet):
             await self._leave(wallet)
             return
-        now_ms = self._clock.now_ms()
+        if self._is_edited(wallet) or self._books.is_tangle(self._books.component(key)):
+            async with self._parts.applying:
+                await self._publish(key)
+        else:
+            await self._publish(key)
+
+    def _is_edited(self, wallet: Wallet) -> bool:
+        return is_edited(wallet, self._books.applied(wallet), self._books.blocked(wallet))
+
+    async def _publish(self, key: str) -> None:
+        """Write the wallet's status, if there is something to say and it is time."""
+        wallet, now_ms = self._world.wallet(key), self._clock.now_ms()
+        if wallet is None:
+            return
         plan = self._books.plan(self._books.component(key), now_ms)
         publication = self._publication(wallet, plan)
         if key in self._hurried:
@@ -80,8 +93,7 @@ class Wallets:
             if wallet.is_being_deleted:
                 await self._leave(wallet)
             return
-        edited = wallet.status.observed_generation != wallet.metadata.generation
-        if edited and plan.at_ms + UNSETTLED_PAUSE_MS < now_ms and plan.ends_ms:
+        if self._is_edited(wallet) and plan.at_ms + UNSETTLED_PAUSE_MS < now_ms and plan.ends_ms:
             self._deadlines.set(Key(WALLET, key), now_ms + UNSETTLED_PAUSE_MS)
             return
         await self._write(wallet, publication)
@@ -90,6 +102,7 @@ class Wallets:
         near = {key: found for key in plan.numbers if (found := self._world.wallet(key)) is not None}
         around = Around(
             applied=self._books.applied(wallet),
+            blocked=self._books.blocked(wallet),
             settled=self._settled(wallet),
             trouble=self._books.trouble(wallet),
             departed=departed_from(wallet, near),
@@ -121,11 +134,10 @@ class Wallets:
         """Write a tangle's checkpoint before what is published from it; say whether to go on."""
         component = self._books.component(wallet.key)
         account = next(each for each in publication.state.wallets if each.name == wallet.key)
-        edited = wallet.status.observed_generation != wallet.metadata.generation
         if not self._books.is_tangle(component) and len(account.edges) < SEVERAL:
             return True
         age_ms = self._checkpoints.age_ms(wallet, publication.state.at_ms)
-        if not edited and age_ms < 1000 * self._settings.metering_seconds:
+        if not self._is_edited(wallet) and age_ms < 1000 * self._settings.metering_seconds:
             return True
         try:
             await self._checkpoints.write(publication.state, {wallet.key: publication.status.opening_usage})

@@ -11,7 +11,7 @@ from ucloud_operator.lifecycle.facts import expires_ms, open_run, run_number
 from ucloud_operator.lifecycle.kubelet import Pod
 from ucloud_operator.lifecycle.observe import Observation, observe
 from ucloud_operator.lifecycle.sentences import Reason
-from ucloud_operator.lifecycle.stops import Stop, first_stop
+from ucloud_operator.lifecycle.stops import BY_TIME, Stop, first_stop
 from ucloud_operator.settings import FOREVER_MS, Settings
 
 
@@ -65,10 +65,16 @@ class View:
 
     @cached_property
     def limit_ms(self) -> int:
-        """When the run's time or credits end: what runs on after that, for whatever reason, is nobody's to pay."""
+        """When the run's time or credits end: what runs on after that, for whatever reason, is nobody's to pay.
+
+        What is written on the pods counts. A plan that is made when others have been billed already may differ by a
+        millisecond.
+        """
         run = open_run(self.job.status)
         expires = expires_ms(self.job, run.started_at) if run is not None else FOREVER_MS
-        return min(expires, self.credits.at_ms if self.credits is not None else FOREVER_MS)
+        written = first_stop(pod.stop for pod in self.run_pods if pod.stop is not None and pod.stop.reason in BY_TIME)
+        credits_end = written or self.credits
+        return min(expires, credits_end.at_ms if credits_end is not None else FOREVER_MS)
 
     @cached_property
     def stop(self) -> Stop | None:
