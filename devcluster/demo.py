@@ -114,15 +114,7 @@ def _insist(operator: Process) -> None:
 
 def _apply(cluster: Cluster, manifests: list[Manifest], *options: str) -> None:
     items = {"apiVersion": "v1", "kind": "List", "items": manifests}
-    for patience in range(_PATIENCE_SECONDS, -1, -1):
-        try:
-            cluster.kubectl("apply", "--filename=-", *options, stdin=json.dumps(items))
-        except DevclusterError as problem:  # "There can be a delay between when CRDs are created and when …"
-            if not patience or "There can be a delay" not in str(problem):
-                raise
-            time.sleep(1)
-        else:
-            return
+    cluster.kubectl("apply", "--filename=-", *options, stdin=json.dumps(items))
 
 
 @contextmanager

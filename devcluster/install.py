@@ -63,7 +63,12 @@ def _wait_until_policies_act(cluster: "Cluster") -> None:
 
 def _is_stamped(cluster: "Cluster", manifest: Mapping[str, object]) -> bool:
     arguments = ("create", "--namespace=default", "--dry-run=server", "--output=json", "--filename=-")
-    created = json.loads(cluster.kubectl(*arguments, stdin=json.dumps(manifest)))
+    try:
+        created = json.loads(cluster.kubectl(*arguments, stdin=json.dumps(manifest)))
+    except DevclusterError as problem:  # a kind that is established may take another moment to be served
+        if "There can be a delay" in str(problem):
+            return False
+        raise
     return bool(created["metadata"].get("finalizers"))
 
 
