@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from ucloud_operator.api.checkpoint import WalletCheckpoint
 from ucloud_operator.control.accounts import runs_of, tangle_accounts, tangle_meter, tree_accounts
 from ucloud_operator.control.world import parents_of
+from ucloud_operator.ledger.edits import use
 from ucloud_operator.ledger.ledger import Ledger
 from ucloud_operator.ledger.state import Allocation, Edge, Meter, Phase, Run, State
 from ucloud_operator.ledger.usage import usage_at
@@ -26,10 +27,12 @@ from ucloud_operator.lifecycle.facts import (
     open_run,
     place_in_line,
     planned_end,
+    reservation_of,
     reserved_for,
 )
 from ucloud_operator.lifecycle.sentences import Reason
 from ucloud_operator.lifecycle.statement import account_of
+from ucloud_operator.lifecycle.view import Bill
 from ucloud_operator.settings import FOREVER_MS
 
 if TYPE_CHECKING:
@@ -80,6 +83,7 @@ class Books:
         self._components: dict[str, tuple[str, ...]] = {}
         self._version = -1
         self._launching: dict[str, tuple[str, Run]] = {}
+        self._reserving: dict[str, tuple[str, int]] = {}
         self._latest: dict[str, Plan] = {}
         self._resuming: dict[str, tuple[int, frozenset[str]]] = {}
 
@@ -151,18 +155,19 @@ class Books:
         """Return the newest plan that the wallet has a part in."""
         return self._latest.get(wallet_key)
 
-    def final_usage(self, job: UCloudJob, end_ms: int, now_ms: int) -> int:
-        """Return what the job has used in all if its present run ends then."""
+    def bill(self, job: UCloudJob, end_ms: int, now_ms: int) -> Bill:
+        """Return what the job has used in all if its present run ends then, or with its credits before that."""
         assert job.status.wallet is not None  # noqa: S101  # it ran
+        uid, least = job.metadata.uid, job.status.usage
         component = self.component(f"{job.metadata.namespace}/{job.status.wallet.name}")
-        state = self.state(component, now_ms, ends={job.metadata.uid: end_ms})
-        if job.metadata.uid not in {meter.uid for meter in state.meters}:
-            return max(
-                job.status.usage, usage_at(runs_of(job, end_ms), end_ms)
-            )  # its wallet is gone: what it would have cost
+        state = self.state(component, now_ms, ends={uid: end_ms})
+        if uid not in {meter.uid for meter in state.meters}:
+            owed = usage_at(runs_of(job, end_ms), end_ms)  # nobody shares what is set aside for it, or its wallet is gone
+            return Bill(max(least, min(owed, job.status.reserved) if job.status.reserved else owed), end_ms)
         ledger = Ledger(state)
-        ledger.advance(max(state.at_ms, end_ms))
-        return max(job.status.usage, ledger.charged(job.metadata.uid))
+        stops = ledger.advance(max(state.at_ms, end_ms))
+        stopped_ms = min((stop.at_ms for stop in stops if stop.uid == uid), default=end_ms)
+        return Bill(max(least, ledger.charged(uid)), min(end_ms, stopped_ms))
 
     def outlook(self, wallet_key: str, job: UCloudJob, candidate: Run, now_ms: int) -> Outlook:
         """Say what a job that started now would find: beside those that run, start now or come before it in line."""
@@ -174,10 +179,34 @@ class Books:
         ledger = Ledger(replace(plan.state, meters=(*plan.state.meters, *self._launched(plan, job.metadata.uid))))
         return Outlook(numbers, _lasts_ms(ledger, job.metadata.uid, wallet_key, candidate))
 
-    def affordable(self, wallet_key: str, finish_ms: int, now_ms: int) -> int:
+    def reservable(self, wallet_key: str, but_uid: str, finish_ms: int, now_ms: int) -> int:
         """Return how much could be set aside now for a job that ends then: credits that end earlier don't count."""
+        return self._reservable(self._with_reserving(wallet_key, but_uid, now_ms), wallet_key, finish_ms)
+
+    def longest_reservable_ms(self, wallet_key: str, but_uid: str, run: Run, now_ms: int) -> int:
+        """Return for how long a job like this could have its whole cost set aside now."""
+        state = self._with_reserving(wallet_key, but_uid, now_ms)
+        ends_ms = {each.end_ms for wallet in state.wallets for edge in wallet.edges for each in edge.allocations}
+        longest_ms = 0
+        for finish_ms in sorted(end_ms for end_ms in ends_ms if end_ms > now_ms):
+            usable = self._reservable(state, wallet_key, finish_ms)
+            lasts_ms = usable * run.period_ms // (run.price * run.replicas)
+            longest_ms = max(longest_ms, min(lasts_ms, finish_ms - now_ms))
+        return longest_ms
+
+    def _with_reserving(self, wallet_key: str, but_uid: str, now_ms: int) -> State:
+        """Return the component as of now, with what is being set aside for jobs whose pods aren't there yet."""
         plan = self.plan(self.component(wallet_key), now_ms)
-        return Ledger(_lasting_until(plan.state, finish_ms)).numbers(wallet_key).max_usable
+        state = plan.state
+        for uid, (key, amount) in self._reserving.items():
+            job = self._world.jobs.find(uid)
+            if uid != but_uid and key in plan.numbers and job is not None and not job.is_final:
+                state = use(state, key, max(0, amount - reserved_for(job, self._world.pods_of(job))))
+        return state
+
+    @staticmethod
+    def _reservable(state: State, wallet_key: str, finish_ms: int) -> int:
+        return Ledger(_lasting_until(state, finish_ms)).numbers(wallet_key).max_usable
 
     def _launched(self, plan: Plan, but_uid: str) -> Iterable[Meter]:
         """Return meters for the jobs that have pods and don't run yet, as if they ran from now on."""
@@ -207,13 +236,18 @@ class Books:
         self._resuming[component[0]] = self._world.version, frozenset(accepted)
         return frozenset(accepted)
 
-    def launch(self, job_uid: str, wallet_key: str, run: Run) -> None:
-        """Count a job that is being launched when the next one asks how long the credits last."""
-        self._launching[job_uid] = (wallet_key, run)
+    def launch(self, job: UCloudJob, wallet_key: str, run: Run) -> None:
+        """Count a job that is being launched when the next one asks what is left."""
+        cost = reservation_of(job, run.price, run.period_ms)
+        if cost:
+            self._reserving[job.metadata.uid] = (wallet_key, cost)
+        else:
+            self._launching[job.metadata.uid] = (wallet_key, run)
 
     def launched(self, job_uid: str) -> None:
         """Stop counting it so: it runs, or never will."""
         self._launching.pop(job_uid, None)
+        self._reserving.pop(job_uid, None)
 
     def state(self, component: Sequence[str], now_ms: int, ends: Mapping[str, int] | None = None) -> State:
         """Return the facts as of the component's newest checkpoint; `ends` are runs' ends that no job says yet."""

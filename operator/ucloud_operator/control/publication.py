@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from ucloud_operator.lifecycle.statement import Settled
     from ucloud_operator.settings import Settings
 
+FORECAST_NOISE_MS = 1000
+STEP = 4
+"""What is left has changed by a step, and not by a drift, if it has by more than this part of it."""
+
 QUIET_FACTOR = 10
 """A wallet whose own credits nobody is spending publishes what others leave it this many times more seldom."""
 
@@ -255,9 +259,10 @@ def _due_ms(old: WalletStatus, new: WalletStatus, *, hurried: bool, settings: Se
         return 0
     if _said(old.conditions) != _said(new.conditions) or old.excess != new.excess:
         return 0
-    if (old.rate_per_minute, old.reserved > 0) != (new.rate_per_minute, new.reserved > 0) or _differs(
-        old.exhausts_at, new.exhausts_at
-    ):
+    runs = old.rate_per_minute, old.reserved > 0, old.settled_usage
+    if runs != (new.rate_per_minute, new.reserved > 0, new.settled_usage) or _moved(old.exhausts_at, new.exhausts_at):
+        return last_ms + 1000 * settings.notice_seconds
+    if STEP * abs(old.max_usable - new.max_usable) > max(old.max_usable, new.max_usable):
         return last_ms + 1000 * settings.notice_seconds
     if (old.total_usage, old.quota, old.total_allocated) != (new.total_usage, new.quota, new.total_allocated):
         return last_ms + 1000 * settings.metering_seconds
@@ -266,14 +271,12 @@ def _due_ms(old: WalletStatus, new: WalletStatus, *, hurried: bool, settings: Se
     return FOREVER_MS
 
 
-def _differs(old_ms: int | None, new_ms: int | None) -> bool:
+def _moved(old_ms: int | None, new_ms: int | None) -> bool:
     """Tell a forecast that moved from one that was rounded otherwise."""
     if old_ms is None or new_ms is None:
         return old_ms is not new_ms
     return abs(old_ms - new_ms) > FORECAST_NOISE_MS
 
-
-FORECAST_NOISE_MS = 1000
 
 
 def _phases(status: WalletStatus) -> Mapping[tuple[str, str], str]:

@@ -227,6 +227,8 @@ class World:
         self._pods_of_job.file(join(change), *() if gone or not pod.job_uid else (pod.job_uid,))
         self.version += 1
         job = self.jobs.find(pod.job_uid)
+        if pod.reserved and job is not None and job.status.wallet is None:
+            self._on_change(Key(PLAN, f"{change.key.namespace}/{pod.metadata.annotations.get(WALLET_NAME)}"))
         if job is not None:
             self._file_spender(job)
             self._on_change(Key(JOB, job.key))
