@@ -19,7 +19,8 @@ from pathlib import Path
 from rich.console import Console
 
 from devcluster import OPERATOR, Cluster, DevclusterError
-from devcluster.processes import Process
+from devcluster.processes import Process, orphans
+from devcluster.programs import find_programs
 from devcluster.story import USER, Manifest, Scene, Story
 from devcluster.view import screen
 from devcluster.witness import Witness
@@ -38,6 +39,7 @@ def play(*, fast: bool) -> None:
     logging.getLogger("ucloud_operator").addHandler(logging.NullHandler())  # what matters is raised
     story = Story(pace=_FAST_PACE if fast else 1)
     console.print(f"[bold]Running out of compute credits[/], {'at ten times the price' if fast else 'as it is told'}")
+    find_programs()  # building them shows its own progress, and isn't the time that a start takes
     cluster = Cluster(Path(tempfile.mkdtemp(prefix="ucloud-demo-")), nodes=1)
     began = time.monotonic()
     try:
@@ -45,7 +47,8 @@ def play(*, fast: bool) -> None:
             beginning, end = asyncio.run(_tell(console, cluster, story, operator))
             _report(console, story, beginning, end)
     finally:
-        _done(console, "everything is over, and nothing is left running", began)
+        left = ", ".join(map(str, orphans(cluster.state)))
+        _done(console, f"everything is over; left running: {left or 'nothing'}", began)
 
 
 async def _tell(console: Console, cluster: Cluster, story: Story, operator: Process) -> tuple[Scene, Scene]:
@@ -82,7 +85,6 @@ def _report(console: Console, story: Story, beginning: Scene, end: Scene) -> Non
 
 @contextmanager
 def _kubernetes(console: Console, cluster: Cluster) -> Iterator[None]:
-    _ = cluster.programs  # building them shows its own progress, and isn't the time that a start takes
     began = time.monotonic()
     with cluster.running_meanwhile():
         _done(console, "a throw-away Kubernetes is up", began)

@@ -133,6 +133,35 @@ def test_all_jobs_below_an_edge_stop_when_it_is_used_up_and_only_they() -> None:
     play(story())
 
 
+def test_a_job_that_was_suspended_before_it_ran_runs_with_new_pods() -> None:
+    async def story() -> None:
+        simulation = await prepared(start_after="9s", exit_after="5s")
+        simulation.apply(wallet(quota=QUOTA), job(replicas=2))
+        await simulation.until(lambda: len(simulation.pods()) == 2)
+        await simulation.pass_seconds(2)
+        (first,) = simulation.replicas
+
+        def kill_after_one_of_two(_: int) -> None:
+            if simulation.steps[-1].startswith("done delete pods"):
+                first.process.kill()
+
+        simulation.on_step = kill_after_one_of_two
+        simulation.edit(UCLOUDJOBS, "a", {"suspend": True})
+        await simulation.until(lambda: any(pod["status"]["phase"] == "Succeeded" for pod in simulation.pods()))
+        simulation.on_step = lambda _: None
+        simulation.start_operator()
+        await simulation.until(lambda: simulation.job().status.state is JobState.SUSPENDED)
+        await simulation.until(lambda: not simulation.pods())
+        simulation.edit(UCLOUDJOBS, "a", {"suspend": False})
+        await simulation.until(simulation.is_over)
+        ended = simulation.job().status
+        assert (ended.state, ended.reason, len(ended.runs)) == (JobState.SUCCESS, "Completed", 1)
+        await simulation.pass_seconds(120)
+        check_bills(simulation)
+
+    play(story())
+
+
 def test_an_allocation_that_ends_stops_what_runs_on_it() -> None:
     async def story() -> None:
         simulation = await prepared()

@@ -162,7 +162,9 @@ class Books:
         component = self.component(f"{job.metadata.namespace}/{job.status.wallet.name}")
         state = self.state(component, now_ms, ends={uid: end_ms})
         if uid not in {meter.uid for meter in state.meters}:
-            owed = usage_at(runs_of(job, end_ms), end_ms)  # nobody shares what is set aside for it, or its wallet is gone
+            owed = usage_at(
+                runs_of(job, end_ms), end_ms
+            )  # nobody shares what is set aside for it, or its wallet is gone
             return Bill(max(least, min(owed, job.status.reserved) if job.status.reserved else owed), end_ms)
         ledger = Ledger(state)
         stops = ledger.advance(max(state.at_ms, end_ms))

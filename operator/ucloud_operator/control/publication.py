@@ -4,8 +4,8 @@ The status is two things: the numbers that people read, and the checkpoint that 
 effect by being written here: first the component is worked out as of now under what applied before, then the new
 allocations are put in its place, and only when the API server has accepted that status is anything decided from it.
 
-Writes are the budget, so a difference is published as late as its reader can bear: a change of the spec, of the lock,
-of an allocation's phase and settled jobs at once, a rate or a forecast after some seconds, mere usage once a minute.
+Writes are the budget, so a difference is published as late as its reader can bear: a change of the spec, of the lock or
+of an allocation's phase at once, a rate, a forecast or settled jobs after some seconds, mere usage once a minute.
 """
 
 from __future__ import annotations
@@ -174,14 +174,13 @@ def _apply(wallet: Wallet, plan: Plan, around: Around, resumed: WalletCheckpoint
 
 
 def closing_of(applied: WalletCheckpoint) -> WalletCheckpoint:
-    """Return what a wallet that is going leaves to the next one of its name: what was used, and nothing to use."""
+    """Return what a wallet that is going leaves to the next one of its name: what was used of which allocation.
+
+    One that grants it under the same ids, as a backup does, goes on with what is left of them; the others retire.
+    """
     groups = []
     for group in applied.groups:
-        used = tuple(
-            allocation.model_copy(update={"phase": Phase.RETIRED.value})
-            for allocation in group.allocations
-            if allocation.used
-        )
+        used = tuple(allocation for allocation in group.allocations if allocation.used)
         if used or group.tree_usage:
             groups.append(group.model_copy(update={"allocations": used}))
     return WalletCheckpoint(opening_usage=applied.opening_usage, excess=applied.excess, groups=tuple(groups))
@@ -259,8 +258,7 @@ def _due_ms(old: WalletStatus, new: WalletStatus, *, hurried: bool, settings: Se
         return 0
     if _said(old.conditions) != _said(new.conditions) or old.excess != new.excess:
         return 0
-    runs = old.rate_per_minute, old.reserved > 0, old.settled_usage
-    if runs != (new.rate_per_minute, new.reserved > 0, new.settled_usage) or _moved(old.exhausts_at, new.exhausts_at):
+    if _noticed(old) != _noticed(new) or _moved(old.exhausts_at, new.exhausts_at):
         return last_ms + 1000 * settings.notice_seconds
     if STEP * abs(old.max_usable - new.max_usable) > max(old.max_usable, new.max_usable):
         return last_ms + 1000 * settings.notice_seconds
@@ -271,12 +269,16 @@ def _due_ms(old: WalletStatus, new: WalletStatus, *, hurried: bool, settings: Se
     return FOREVER_MS
 
 
+def _noticed(status: WalletStatus) -> tuple[int, bool, int]:
+    """Return what people who look at a wallet expect to see within seconds."""
+    return status.rate_per_minute, status.reserved > 0, status.settled_usage
+
+
 def _moved(old_ms: int | None, new_ms: int | None) -> bool:
     """Tell a forecast that moved from one that was rounded otherwise."""
     if old_ms is None or new_ms is None:
         return old_ms is not new_ms
     return abs(old_ms - new_ms) > FORECAST_NOISE_MS
-
 
 
 def _phases(status: WalletStatus) -> Mapping[tuple[str, str], str]:

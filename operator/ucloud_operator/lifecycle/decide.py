@@ -52,9 +52,14 @@ def adopt(view: View) -> Decision | None:
 
 
 def clean_up(view: View) -> Decision | None:
-    """A job without a run to come keeps no pod alive; a deleted one leaves its usage with its wallet and goes."""
+    """A job without a run to come keeps no pod alive; a deleted one leaves its usage with its wallet and goes.
+
+    One that was suspended before it ran keeps none at all: they have the names of the run to come, and their end would
+    be taken for its end.
+    """
     job = view.job
-    resting = job.is_final or job.status.state is JobState.SUSPENDED
+    suspended = job.status.state is JobState.SUSPENDED
+    resting = job.is_final or suspended
     stale = view.pods if resting else tuple(pod for pod in view.pods if pod.run < run_number(job.status))
     ended: list[Pod] = []
     alive: list[Pod] = []
@@ -62,18 +67,22 @@ def clean_up(view: View) -> Decision | None:
         (ended if isinstance(observe_pod(pod, view.now_ms), Ended) else alive).append(pod)
     held = tuple(pod for pod in ended if pod.is_held)
     unwanted = tuple(pod for pod in alive if not pod.is_being_deleted)
+    in_the_way = view.run_pods if suspended else ()
+    leftover = tuple(pod for pod in in_the_way if pod in ended and not pod.is_being_deleted)
     commands: list[Command] = []
     if unwanted:
         commands.append(DeletePods(unwanted, grace_seconds_of(job, FOREVER_MS, view.now_ms)))
     if held:
         commands.append(ReleasePods(held))
+    if leftover:
+        commands.append(DeletePods(leftover, 0))
     if commands:
         return Decision(tuple(commands))
     if job.is_final and job.metadata.deletion_timestamp is not None and not any(pod.is_held for pod in stale):
         return _leave(view)
     if job.is_final and not alive:
         return _keep(view)
-    return Decision() if job.is_final or alive else None
+    return Decision() if job.is_final or alive or in_the_way else None
 
 
 def _keep(view: View) -> Decision:
