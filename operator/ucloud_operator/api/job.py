@@ -110,8 +110,9 @@ class UCloudJobSpec(Model):
                 field=".timeAllocation",
             ),
             Rule(
-                "self.funding != 'Reserve' || !has(oldSelf.timeAllocation) || self.timeAllocation == oldSelf.timeAllocation",
-                "the timeAllocation of a job with funding: Reserve can't be raised, its cost was set aside for that long: "
+                "self.funding != 'Reserve' || !has(oldSelf.timeAllocation)"
+                " || self.timeAllocation == oldSelf.timeAllocation",
+                "with funding: Reserve a timeAllocation can't be raised, as the cost was set aside for that long: "
                 + ANOTHER_JOB,
                 field=".timeAllocation",
             ),
