@@ -73,14 +73,14 @@ class View:
 
     @cached_property
     def limit_ms(self) -> int:
-        """When the run had to end by what was decided: what runs on after that, for whatever reason, is nobody's to pay."""
+        """When the run had to end by what was decided: what runs on after that is nobody's to pay."""
         run = open_run(self.job.status)
         expires = expires_ms(self.job, run.started_at) if run is not None else FOREVER_MS
         return min(expires, self.written.at_ms if self.written is not None else FOREVER_MS)
 
     @cached_property
     def written(self) -> Stop | None:
-        """The end of its credits or its time, where that stands on its pods; it counts, whatever a new plan would find."""
+        """The end of its credits or time, where that stands on its pods: it counts, whatever a new plan would find."""
         return first_stop(pod.stop for pod in self.run_pods if pod.stop is not None and pod.stop.reason in BY_TIME)
 
     @cached_property
