@@ -46,6 +46,9 @@ if TYPE_CHECKING:
     from ucloud_operator.lifecycle.statement import Settled
     from ucloud_operator.settings import Settings
 
+UNDER_WAY_MS = 10_000
+"""How long a job's status may have been on its way to the API server while a checkpoint without it was written."""
+
 MAX_PLANNED_STOPS = 64
 """How many exhaustions are looked ahead to: a bound, not a rule; the next one is planned when the first has come."""
 
@@ -365,7 +368,7 @@ class Books:
         if job.is_final or run is None or reserved:
             return max(status.usage, reserved)
         runs = runs_of(job, self._end_ms(job, ends))
-        charged = max(status.usage, usage_at(runs, at_ms)) if run.started_at <= at_ms else status.usage
+        charged = max(status.usage, usage_at(runs, at_ms)) if _was_known(job, at_ms) else status.usage
         return Meter(uid, wallet.key, runs, charged)
 
     def trouble(self, wallet: Wallet, below: frozenset[str] = frozenset()) -> str:
@@ -418,6 +421,16 @@ def circle_of(plan: Plan, wallet_key: str) -> str:
     """Return which circle of parents the wallet is in, as `Circle: sentence`, or an empty string."""
     circle = next((circle for circle in plan.circles if wallet_key in circle), None)
     return f"Circle: its parents lead back to itself: {' -> '.join((*circle, circle[0]))}" if circle else ""
+
+
+def _was_known(job: UCloudJob, at_ms: int) -> bool:
+    """Say whether a checkpoint of that instant surely has the job's open run in it.
+
+    If not, what the run has cost until then falls due then, as far as there is room: credits that others have spent
+    before its start was learned can't be spent again.
+    """
+    began_ms = (each.last_transition_time for each in job.status.conditions if each.type == "Running")
+    return max(began_ms, default=FOREVER_MS) + UNDER_WAY_MS < at_ms
 
 
 def _lasts_ms(ledger: Ledger, uid: str, wallet_key: str, run: Run) -> int | None:

@@ -68,6 +68,7 @@ def running(view: View, started_ms: int, rate: JobRate, wallet: Wallet) -> UClou
             "rate": rate,
             "rate_per_minute": rate.price * rate.replicas * MINUTE_MS // rate.period_ms,
             "runs": (*runs, run),
+            "suspended_at": None,
             "reserved": max((pod.reserved for pod in view.run_pods), default=0),
             "runs_folded": folded,
             "wallet": JobWallet(name=wallet.metadata.name, uid=wallet.metadata.uid),
