@@ -14,6 +14,7 @@ from ucloud_operator.api.rules import WHOLE, list_map
 from ucloud_operator.api.wallet_status import GroupStatus
 
 MAX_WALLETS = 1000
+MAX_JOBS = 10_000
 
 
 class WalletCheckpoint(Model):
@@ -43,6 +44,19 @@ class CheckpointedWallet(WalletCheckpoint):
     name: str = Field(min_length=1, max_length=253)
     """Its name."""
 
+    blocked: str = Field(default="", max_length=2048)
+    """Why it could not be used, whatever its numbers; empty where it could."""
+
+
+class CheckpointedJob(Model):
+    """What one running job had been charged."""
+
+    uid: str = Field(max_length=63)
+    """The job's uid."""
+
+    charged: Amount
+    """How many units it had been charged, over all its runs."""
+
 
 class LedgerCheckpointSpec(Model):
     """What the wallets of a component had, all at the same instant."""
@@ -54,6 +68,9 @@ class LedgerCheckpointSpec(Model):
         default=(), max_length=MAX_WALLETS, json_schema_extra=list_map("uid")
     )
     """The wallets, each with what it had. At most 1000."""
+
+    jobs: tuple[CheckpointedJob, ...] = Field(default=(), max_length=MAX_JOBS, json_schema_extra=list_map("uid"))
+    """The jobs that were running, each with what it had been charged. At most 10000."""
 
 
 class LedgerCheckpoint(Resource):

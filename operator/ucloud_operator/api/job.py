@@ -110,6 +110,13 @@ class UCloudJobSpec(Model):
                 field=".timeAllocation",
             ),
             Rule(
+                "self.funding != 'Reserve' || !has(oldSelf.timeAllocation)"
+                " || self.timeAllocation == oldSelf.timeAllocation",
+                "with funding: Reserve a timeAllocation can't be raised, as the cost was set aside for that long: "
+                + ANOTHER_JOB,
+                field=".timeAllocation",
+            ),
+            Rule(
                 "self.funding != 'Reserve' || has(self.timeAllocation)",
                 "funding: Reserve sets aside what a whole timeAllocation costs: write a timeAllocation, such as"
                 " {hours: 1}, or leave funding out",

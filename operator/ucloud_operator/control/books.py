@@ -4,9 +4,6 @@ Nothing here is a counter. The facts are the runs in the jobs' status and the ch
 allocations applied, and what was attributed to each); a component of wallets is rebuilt from them whenever something
 in it changed, and advanced to now by the ledger. So an operator that was killed and one that lived compute the same.
 
-In a tree an edge's usage needs no memory of its own: it is what was used at and below the child, less what found no
-room (excess). That makes checkpoints of different wallets good together even when a crash came between their writes.
-
 The instant to compute from is the component's newest checkpoint. No checkpoint is ever stamped at or after an
 exhaustion that isn't in the jobs' status yet, so rebuilding finds that exhaustion again, at the same millisecond.
 """
@@ -17,10 +14,12 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from ucloud_operator.api.checkpoint import WalletCheckpoint
+from ucloud_operator.control.accounts import runs_of, tangle_accounts, tangle_meter, tree_accounts
 from ucloud_operator.control.world import parents_of
+from ucloud_operator.ledger.edits import use
 from ucloud_operator.ledger.ledger import Ledger
 from ucloud_operator.ledger.state import Allocation, Edge, Meter, Phase, Run, State
-from ucloud_operator.ledger.state import Wallet as Account
 from ucloud_operator.ledger.usage import usage_at
 from ucloud_operator.lifecycle.facts import (
     is_in_line,
@@ -28,17 +27,20 @@ from ucloud_operator.lifecycle.facts import (
     open_run,
     place_in_line,
     planned_end,
+    reservation_of,
     reserved_for,
 )
 from ucloud_operator.lifecycle.sentences import Reason
 from ucloud_operator.lifecycle.statement import account_of
+from ucloud_operator.lifecycle.view import Bill
 from ucloud_operator.settings import FOREVER_MS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from ucloud_operator.api import UCloudJob, Wallet
-    from ucloud_operator.api.wallet import DepartedWallet, GroupStatus, WalletReference
+    from ucloud_operator.api.checkpoint import LedgerCheckpoint
+    from ucloud_operator.api.wallet import WalletReference
     from ucloud_operator.control.world import World
     from ucloud_operator.ledger.state import WalletNumbers
     from ucloud_operator.lifecycle.statement import Settled
@@ -84,6 +86,7 @@ class Books:
         self._components: dict[str, tuple[str, ...]] = {}
         self._version = -1
         self._launching: dict[str, tuple[str, Run]] = {}
+        self._reserving: dict[str, tuple[str, int]] = {}
         self._latest: dict[str, Plan] = {}
         self._resuming: dict[str, tuple[int, frozenset[str]]] = {}
 
@@ -119,7 +122,9 @@ class Books:
             emptied = {key for key in component if ahead.numbers(key).locked} - locked
             exhausts_ms |= dict.fromkeys(emptied, forecast.at_ms)
             locked |= emptied
-        unsaid_ms = min((*ends_ms.values(), *_ends(ledger.state())), default=FOREVER_MS)
+        ends_ms = {uid: end_ms for uid, end_ms in ends_ms.items() if self._goes_on(uid)}
+        said = (meter for meter in ledger.state().meters if self._goes_on(meter.uid))
+        unsaid_ms = min((*ends_ms.values(), *_ends(said)), default=FOREVER_MS)
         ledger.advance(max(ledger.at_ms, min(now_ms, unsaid_ms - 1)))
         state = ledger.state()
         return Plan(
@@ -134,9 +139,14 @@ class Books:
             reserved={key: self._reserved(key, ledger.at_ms) for key in component},
         )
 
+    def _goes_on(self, uid: str) -> bool:
+        """Say whether a job's end isn't in its status yet."""
+        job = self._world.jobs.find(uid)
+        return job is not None and open_run(job.status) is not None
+
     def _reserved(self, wallet_key: str, at_ms: int) -> int:
         jobs = [job for job in self._world.jobs_of(wallet_key) if not job.is_final]
-        left = (reserved_for(job, self._world.pods_of(job)) - usage_at(_runs(job, None), at_ms) for job in jobs)
+        left = (reserved_for(job, self._world.pods_of(job)) - usage_at(runs_of(job, None), at_ms) for job in jobs)
         return sum(max(0, each) for each in left)
 
     def remember(self, component: Sequence[str], plan: Plan) -> None:
@@ -148,18 +158,21 @@ class Books:
         """Return the newest plan that the wallet has a part in."""
         return self._latest.get(wallet_key)
 
-    def final_usage(self, job: UCloudJob, end_ms: int, now_ms: int) -> int:
-        """Return what the job has used in all if its present run ends then."""
+    def bill(self, job: UCloudJob, end_ms: int, now_ms: int) -> Bill:
+        """Return what the job has used in all if its present run ends then, or with its credits before that."""
         assert job.status.wallet is not None  # noqa: S101  # it ran
+        uid, least = job.metadata.uid, job.status.usage
         component = self.component(f"{job.metadata.namespace}/{job.status.wallet.name}")
-        state = self.state(component, now_ms, ends={job.metadata.uid: end_ms})
-        if job.metadata.uid not in {meter.uid for meter in state.meters}:
-            return max(
-                job.status.usage, usage_at(_runs(job, end_ms), end_ms)
-            )  # its wallet is gone: what it would have cost
+        state = self.state(component, now_ms, ends={uid: end_ms})
+        if uid not in {meter.uid for meter in state.meters}:
+            owed = usage_at(
+                runs_of(job, end_ms), end_ms
+            )  # nobody shares what is set aside for it, or its wallet is gone
+            return Bill(max(least, min(owed, job.status.reserved) if job.status.reserved else owed), end_ms)
         ledger = Ledger(state)
-        ledger.advance(max(state.at_ms, end_ms))
-        return max(job.status.usage, ledger.charged(job.metadata.uid))
+        stops = ledger.advance(max(state.at_ms, end_ms))
+        stopped_ms = min((stop.at_ms for stop in stops if stop.uid == uid), default=end_ms)
+        return Bill(max(least, ledger.charged(uid)), min(end_ms, stopped_ms))
 
     def outlook(self, wallet_key: str, job: UCloudJob, candidate: Run, now_ms: int) -> Outlook:
         """Say what a job that started now would find: beside those that run, start now or come before it in line."""
@@ -171,10 +184,34 @@ class Books:
         ledger = Ledger(replace(plan.state, meters=(*plan.state.meters, *self._launched(plan, job.metadata.uid))))
         return Outlook(numbers, _lasts_ms(ledger, job.metadata.uid, wallet_key, candidate))
 
-    def affordable(self, wallet_key: str, finish_ms: int, now_ms: int) -> int:
+    def reservable(self, wallet_key: str, but_uid: str, finish_ms: int, now_ms: int) -> int:
         """Return how much could be set aside now for a job that ends then: credits that end earlier don't count."""
+        return self._reservable(self._with_reserving(wallet_key, but_uid, now_ms), wallet_key, finish_ms)
+
+    def longest_reservable_ms(self, wallet_key: str, but_uid: str, run: Run, now_ms: int) -> int:
+        """Return for how long a job like this could have its whole cost set aside now."""
+        state = self._with_reserving(wallet_key, but_uid, now_ms)
+        ends_ms = {each.end_ms for wallet in state.wallets for edge in wallet.edges for each in edge.allocations}
+        longest_ms = 0
+        for finish_ms in sorted(end_ms for end_ms in ends_ms if end_ms > now_ms):
+            usable = self._reservable(state, wallet_key, finish_ms)
+            lasts_ms = usable * run.period_ms // (run.price * run.replicas)
+            longest_ms = max(longest_ms, min(lasts_ms, finish_ms - now_ms))
+        return longest_ms
+
+    def _with_reserving(self, wallet_key: str, but_uid: str, now_ms: int) -> State:
+        """Return the component as of now, with what is being set aside for jobs whose pods aren't there yet."""
         plan = self.plan(self.component(wallet_key), now_ms)
-        return Ledger(_lasting_until(plan.state, finish_ms)).numbers(wallet_key).max_usable
+        state = plan.state
+        for uid, (key, amount) in self._reserving.items():
+            job = self._world.jobs.find(uid)
+            if uid != but_uid and key in plan.numbers and job is not None and not job.is_final:
+                state = use(state, key, max(0, amount - reserved_for(job, self._world.pods_of(job))))
+        return state
+
+    @staticmethod
+    def _reservable(state: State, wallet_key: str, finish_ms: int) -> int:
+        return Ledger(_lasting_until(state, finish_ms)).numbers(wallet_key).max_usable
 
     def _launched(self, plan: Plan, but_uid: str) -> Iterable[Meter]:
         """Return meters for the jobs that have pods and don't run yet, as if they ran from now on."""
@@ -204,17 +241,105 @@ class Books:
         self._resuming[component[0]] = self._world.version, frozenset(accepted)
         return frozenset(accepted)
 
-    def launch(self, job_uid: str, wallet_key: str, run: Run) -> None:
-        """Count a job that is being launched when the next one asks how long the credits last."""
-        self._launching[job_uid] = (wallet_key, run)
+    def launch(self, job: UCloudJob, wallet_key: str, run: Run) -> None:
+        """Count a job that is being launched when the next one asks what is left."""
+        cost = reservation_of(job, run.price, run.period_ms)
+        if cost:
+            self._reserving[job.metadata.uid] = (wallet_key, cost)
+        else:
+            self._launching[job.metadata.uid] = (wallet_key, run)
 
     def launched(self, job_uid: str) -> None:
         """Stop counting it so: it runs, or never will."""
         self._launching.pop(job_uid, None)
+        self._reserving.pop(job_uid, None)
 
     def state(self, component: Sequence[str], now_ms: int, ends: Mapping[str, int] | None = None) -> State:
         """Return the facts as of the component's newest checkpoint; `ends` are runs' ends that no job says yet."""
         wallets = {key: wallet for key in component if (wallet := self._world.wallet(key)) is not None}
+        pieces = self._pieces(wallets)
+        states = [self._piece(piece, now_ms, ends or {}) for piece in pieces]
+        return states[0] if len(states) == 1 else self._joined(states, now_ms)
+
+    def _joined(self, states: Sequence[State], now_ms: int) -> State:
+        """Bring pieces that a spec is about to connect to one instant."""
+        ledgers = [Ledger(state) for state in states]
+        stops = [stop for ledger in ledgers if (next_ := ledger.forecast()) is not None for stop in next_.stops]
+        going = (meter for state in states for meter in state.meters if self._goes_on(meter.uid))
+        unsaid_ms = min((*(stop.at_ms for stop in stops if self._goes_on(stop.uid)), *_ends(going)), default=FOREVER_MS)
+        at_ms = max((*(ledger.at_ms for ledger in ledgers), min(now_ms, unsaid_ms - 1)))
+        for ledger in ledgers:
+            ledger.advance(at_ms)
+        parts = [ledger.state() for ledger in ledgers]
+        return State(
+            at_ms,
+            tuple(wallet for part in parts for wallet in part.wallets),
+            tuple(meter for part in parts for meter in part.meters),
+        )
+
+    def applied(self, wallet: Wallet) -> WalletCheckpoint:
+        """Return what a wallet's spec last came to: from the checkpoint of its tangle, or from its own status."""
+        checkpoint = self._world.checkpoint_of(wallet.metadata.uid)
+        if checkpoint is not None:
+            return next(each for each in checkpoint.spec.wallets if each.uid == wallet.metadata.uid)
+        status = wallet.status
+        return WalletCheckpoint(opening_usage=status.opening_usage, excess=status.excess, groups=status.groups)
+
+    def is_tangle(self, component: Sequence[str]) -> bool:
+        """Say whether one of these wallets has several parents, or had."""
+        wallets = (self._world.wallet(key) for key in component)
+        return any(
+            len(wallet.status.groups) > 1 or self._world.checkpoint_of(wallet.metadata.uid) is not None
+            for wallet in wallets
+            if wallet is not None
+        )
+
+    def _pieces(self, wallets: Mapping[str, Wallet]) -> list[dict[str, Wallet]]:
+        """Part the wallets by what connects them as last applied: pieces of a tangle may have different checkpoints."""
+        if not self.is_tangle(tuple(wallets)):
+            return [dict(wallets)]
+        near: dict[str, set[str]] = {key: set() for key in wallets}
+        for key, wallet in wallets.items():
+            for group in self.applied(wallet).groups:
+                if group.parent is not None and group.parent.key in near:
+                    near[key].add(group.parent.key)
+                    near[group.parent.key].add(key)
+        pieces: list[dict[str, Wallet]] = []
+        left = dict(wallets)
+        while left:
+            piece: dict[str, Wallet] = {}
+            todo = [next(iter(left))]
+            while todo:
+                key = todo.pop()
+                if key in left:
+                    piece[key] = left.pop(key)
+                    todo.extend(near[key])
+            pieces.append(piece)
+        return pieces
+
+    def _piece(self, wallets: Mapping[str, Wallet], now_ms: int, ends: Mapping[str, int]) -> State:
+        checkpoints = [self._world.checkpoint_of(wallet.metadata.uid) for wallet in wallets.values()]
+        newest = max((each for each in checkpoints if each is not None), key=lambda each: each.spec.at, default=None)
+        return self._tree(wallets, now_ms, ends) if newest is None else self._tangle(wallets, newest, ends)
+
+    def _tangle(self, wallets: Mapping[str, Wallet], checkpoint: LedgerCheckpoint, ends: Mapping[str, int]) -> State:
+        had = {key: self.applied(wallet) for key, wallet in wallets.items()}
+        meters = [
+            meter
+            for key in wallets
+            for job in self._world.jobs_of(key)
+            if (meter := tangle_meter(job, key, checkpoint, self._end_ms(job, ends))) is not None
+        ]
+        return State(checkpoint.spec.at, tuple(tangle_accounts(wallets, had, self.blocked)), tuple(meters))
+
+    def _end_ms(self, job: UCloudJob, ends: Mapping[str, int]) -> int | None:
+        """Return when a job's open run ends, as far as that is decided."""
+        if open_run(job.status) is None:
+            return None
+        end_ms = ends.get(job.metadata.uid, planned_end(job, self._world.pods_of(job)))
+        return end_ms if end_ms < FOREVER_MS else None
+
+    def _tree(self, wallets: Mapping[str, Wallet], now_ms: int, ends: Mapping[str, int]) -> State:
         stamps = [wallet.status.metered_at for wallet in wallets.values() if wallet.status.metered_at is not None]
         at_ms = max(stamps, default=now_ms)
         local: dict[str, int] = {}
@@ -223,13 +348,13 @@ class Books:
             settled = self._world.settled(account_of(wallet))
             local[key] = wallet.status.opening_usage + settled.usage
             for job in self._world.jobs_of(key):
-                meter = self._meter(job, wallet, settled, at_ms, ends or {})
+                meter = self._meter(job, wallet, settled, at_ms, ends)
                 if isinstance(meter, int):
                     local[key] += meter
                 else:
                     local[key] += meter.charged
                     meters.append(meter)
-        return State(at_ms, tuple(_accounts(wallets, local, self.blocked)), tuple(meters))
+        return State(at_ms, tuple(tree_accounts(wallets, local, self.blocked)), tuple(meters))
 
     def _meter(
         self, job: UCloudJob, wallet: Wallet, settled: Settled, at_ms: int, ends: Mapping[str, int]
@@ -242,8 +367,7 @@ class Books:
         reserved = 0 if job.is_final else reserved_for(job, self._world.pods_of(job))
         if job.is_final or run is None or reserved:
             return max(status.usage, reserved)
-        end_ms = ends.get(uid, planned_end(job, self._world.pods_of(job)))
-        runs = _runs(job, end_ms if end_ms < FOREVER_MS else None)
+        runs = runs_of(job, self._end_ms(job, ends))
         charged = max(status.usage, usage_at(runs, at_ms)) if _was_known(job, at_ms) else status.usage
         return Meter(uid, wallet.key, runs, charged)
 
@@ -251,9 +375,10 @@ class Books:
         """Return why a wallet can't be used, whatever its numbers, as `Word: sentence`, or an empty string."""
         plan = self.latest(wallet.key)
         own = self.blocked(wallet) or (circle_of(plan, wallet.key) if plan is not None else "")
-        if own or not wallet.status.groups:
+        groups = self.applied(wallet).groups
+        if own or not groups:
             return own
-        above = [self._trouble_above(group.parent, below | {wallet.key}) for group in wallet.status.groups]
+        above = [self._trouble_above(group.parent, below | {wallet.key}) for group in groups]
         return above[0] if all(above) else ""
 
     def _trouble_above(self, parent: WalletReference | None, below: frozenset[str]) -> str:
@@ -274,16 +399,15 @@ class Books:
         first = self._world.wallets_paying(wallet.metadata.namespace or "", category.name, category.provider)[0]
         if first.metadata.uid != wallet.metadata.uid:
             return f"Duplicate: wallet '{first.metadata.name}' already pays for {category.name} in this namespace"
-        parents = [group.parent.key for group in wallet.status.groups if group.parent is not None]
-        if len(wallet.status.groups) > 1:
-            return "SeveralParents: credits from several parents at once are not supported yet"
-        for key in parents:
-            parent = self._world.wallet(key)
-            if parent is None:
-                return f"{Reason.ParentNotFound}: there is no wallet {key}"
-            if _bought(parent) != _bought(wallet):
+        groups = self.applied(wallet).groups
+        parents = {group.parent.key: self._world.wallet(group.parent.key) for group in groups if group.parent}
+        for key, parent in parents.items():
+            if parent is not None and _bought(parent) != _bought(wallet):
                 ours, theirs = " ".join(_bought(wallet)), " ".join(_bought(parent))
                 return f"CategoryMismatch: its parent {key} pays for {theirs}, not for {ours}"
+        missing = [key for key, parent in parents.items() if parent is None]
+        if missing and len(missing) == len(groups):
+            return f"{Reason.ParentNotFound}: there is no wallet {' or '.join(missing)}"
         return ""
 
 
@@ -326,91 +450,9 @@ def _lasting_until(state: State, finish_ms: int) -> State:
     return replace(state, wallets=tuple(replace(each, edges=tuple(map(cut, each.edges))) for each in state.wallets))
 
 
-def _runs(job: UCloudJob, end_ms: int | None) -> tuple[Run, ...]:
-    """Return the job's runs as the ledger takes them, the open one with its planned end.
-
-    Those that are no longer listed become one run of a millisecond that cost exactly as much as they did.
-    """
-    folded, listed = job.status.runs_folded, job.status.runs
-    runs = [
-        Run(
-            run.started_at, run.ended_at if run.ended_at is not None else end_ms, run.price, run.replicas, run.period_ms
-        )
-        for run in listed
-    ]
-    if folded.runs:
-        first, period_ms = listed[0].started_at, listed[0].period_ms
-        cost = folded.usage * period_ms + folded.remainder
-        runs.insert(0, Run(first - 1, first, cost, 1, period_ms))
-    return tuple(runs)
-
-
-def departed_from(wallet: Wallet, wallets: Mapping[str, Wallet]) -> tuple[DepartedWallet, ...]:
-    """Return the wallets below that are gone; one of the same name that has come back goes on for the one that went."""
-    return tuple(gone for gone in wallet.status.departed if not _is_back(gone, wallet.key, wallets.get(gone.key)))
-
-
-def _is_back(gone: DepartedWallet, parent_key: str, wallet: Wallet | None) -> bool:
-    if wallet is None or wallet.metadata.uid == gone.uid:
-        return False
-    return any(group.parent is not None and group.parent.key == parent_key for group in wallet.status.groups)
-
-
-def _accounts(
-    wallets: Mapping[str, Wallet], local: Mapping[str, int], blocked: Callable[[Wallet], str]
-) -> Iterable[Account]:
-    """Build the ledger's wallets, with every edge's usage worked out from what lies at and below its child."""
-    children: dict[str, list[str]] = {key: [] for key in wallets}
-    for key, wallet in wallets.items():
-        for group in wallet.status.groups:
-            if group.parent is not None and group.parent.key in children:
-                children[group.parent.key].append(key)
-    departed = {key: departed_from(wallet, wallets) for key, wallet in wallets.items()}
-    written = {gone.uid for below in departed.values() for gone in below}
-    passed = {key: 0 for key, wallet in wallets.items() if wallet.metadata.uid in written}  # it stands in the parent
-
-    def passed_up(key: str) -> int:
-        """Return what a wallet's one edge carries."""
-        if key not in passed:
-            status = wallets[key].status
-            passed[key] = 0  # a circle ends here
-            below = sum(passed_up(child) for child in children[key]) + sum(gone.usage for gone in departed[key])
-            free = wallets[key].spec.pays_for.free_to_use
-            passed[key] = 0 if free or not status.groups else max(0, local[key] + below - status.excess)
-        return passed[key]
-
-    for key, wallet in wallets.items():
-        groups = wallet.status.groups
-        yield Account(
-            name=key,
-            edges=tuple(edge_of(group, passed_up(key) if len(groups) == 1 else None) for group in groups),
-            local_usage=local[key] + sum(gone.usage for gone in departed[key]),
-            free_to_use=wallet.spec.pays_for.free_to_use,
-            blocked=blocked(wallet),
-        )
-
-
-def edge_of(group: GroupStatus, usage: int | None = None) -> Edge:
-    """Build the ledger's edge, with its usage as it was written down or as it has become since.
-
-    The ledger attributes more itself. What a run learned late has given back is taken here, from what was attributed
-    last.
-    """
-    usage = group.tree_usage if usage is None else usage
-    too_much = max(0, group.tree_usage - usage)
-    allocations = []
-    for status in sorted(group.allocations, key=lambda a: (a.end_date, a.id), reverse=True):
-        phase = Phase(status.phase)
-        returned = min(too_much, status.used) if phase is Phase.ACTIVE else 0
-        too_much -= returned
-        used = status.used - returned
-        allocations.append(Allocation(status.id, status.quota, status.start_date, status.end_date, used, phase))
-    return Edge(group.parent.key if group.parent else None, tuple(allocations), usage)
-
-
-def _ends(state: State) -> Iterable[int]:
-    """Return when the running jobs' runs are known to end; only the jobs' status makes that a fact."""
-    return (run.end_ms for meter in state.meters for run in meter.runs[-1:] if run.end_ms is not None)
+def _ends(meters: Iterable[Meter]) -> Iterable[int]:
+    """Return when the jobs' last runs are known to end; only their status makes that a fact."""
+    return (run.end_ms for meter in meters for run in meter.runs[-1:] if run.end_ms is not None)
 
 
 def _next_change(state: State) -> int:

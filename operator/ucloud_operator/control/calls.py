@@ -204,7 +204,10 @@ class Calls:
             except (NotFound, Conflict):
                 await self._refresh_pod(pod)
                 return
-            self._world.pods.apply(answer)
+            if pod.is_being_deleted and not body["metadata"]["finalizers"]:
+                self._world.pods.remove(answer)  # the same as with jobs below
+            else:
+                self._world.pods.apply(answer)
 
         await self._each(command.pods, release)
 
@@ -267,7 +270,10 @@ class Calls:
             )
         except NotFound:
             return
-        self._world.jobs.apply(answer)
+        if job.is_being_deleted and not finalizers:
+            self._world.jobs.remove(answer)  # the answer is the last that is seen of it, and its version the old one
+        else:
+            self._world.jobs.apply(answer)
 
     @staticmethod
     async def _each(pods: tuple[Pod, ...], do: Callable[[Pod], Awaitable[None]]) -> None:

@@ -47,6 +47,7 @@ logger = logging.getLogger(__name__)
 MAX_STEPS = 20
 """Decisions in a row for one job; more than its whole life needs, so more means a defect, and it is said."""
 
+EPOCH_POLICY = "ucloud-pod-epoch"
 RETRY_MS = 1000
 LONGEST_RETRY_MS = 10_000
 
@@ -119,7 +120,7 @@ class Jobs:
             held_up=self._held_up.get(job.metadata.uid, ("", 0))[0],
             rejected=self._rejected.get(job.metadata.uid, ""),
             admit=lambda: self._admit(job, wallet, now_ms),
-            final_usage=lambda end_ms: self._books.final_usage(job, end_ms, now_ms),
+            bill=lambda end_ms: self._books.bill(job, end_ms, now_ms),
         )
 
     def _credits(self, job: UCloudJob, pods: tuple[Pod, ...], wallet: Wallet | None, now_ms: int) -> Stop | None:
@@ -184,6 +185,7 @@ class Jobs:
                 max_usable=outlook.numbers.max_usable if outlook else 0,
                 runway_ms=outlook.lasts_ms if outlook else 0,
                 reservable=self._reservable(job, applied, now_ms),
+                longest_reservable_ms=lambda: self._longest_reservable_ms(job, product, applied, now_ms),
                 minimum_run_ms=least_run_ms(job, self._settings),
                 waited_ms=0 if patient else max(0, now_ms - job.metadata.creation_timestamp),
                 reference_wait_ms=1000 * self._settings.reference_wait_seconds,
@@ -207,7 +209,15 @@ class Jobs:
         allocation = job.spec.time_allocation
         if job.spec.funding != "Reserve" or allocation is None or wallet is None:
             return None
-        return self._books.affordable(wallet.key, now_ms + allocation.duration_ms, now_ms)
+        return self._books.reservable(wallet.key, job.metadata.uid, now_ms + allocation.duration_ms, now_ms)
+
+    def _longest_reservable_ms(
+        self, job: UCloudJob, product: ComputeProduct | None, wallet: Wallet | None, now_ms: int
+    ) -> int:
+        assert product is not None  # noqa: S101  # only asked where a cost is too high
+        assert wallet is not None  # noqa: S101  # the same
+        run = Run(now_ms, None, product.spec.price, job.spec.replicas, period_ms(wallet))
+        return self._books.longest_reservable_ms(wallet.key, job.metadata.uid, run, now_ms)
 
     def _is_applied(self, wallet: Wallet) -> bool:
         """Say whether the newest specs of a wallet and of all above it stand in their statuses, and so in the books."""
@@ -294,11 +304,13 @@ class Jobs:
         if product is None or application is None or wallet is None:
             return False
         run = Run(self._clock.now_ms(), None, product.spec.price, job.spec.replicas, period_ms(wallet))
-        if job.spec.funding == "Stream":  # what is set aside for the others stands on their pods
-            self._books.launch(job.metadata.uid, wallet.key, run)
+        self._books.launch(job, wallet.key, run)
         try:
             return await self._calls.launch(job, command, product, application, wallet)
         except Invalid as error:
+            if EPOCH_POLICY in str(error):  # the Lease is gone: nobody's pods are let in until somebody leads again
+                self._deadlines.set(Key(JOB, job.key), self._clock.now_ms() + self._hold_up(job, str(error)))
+                return False
             self._books.launched(job.metadata.uid)
             logger.error("%s: its pod is refused: %s", job.key, error)  # noqa: TRY400  # the cause is in it
             self._rejected[job.metadata.uid] = str(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio  # noqa: TC003  # a field of a dataclass
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -28,3 +29,5 @@ class Parts:
     lease: Lease
     settings: Settings
     clock: Clock
+    applying: asyncio.Lock
+    """Held while a spec is applied or a checkpoint written: two at once would each be made without the other."""

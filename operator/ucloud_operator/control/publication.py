@@ -13,10 +13,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ucloud_operator.api.checkpoint import WalletCheckpoint
+from ucloud_operator.api.checkpoint import CheckpointedWallet, WalletCheckpoint
 from ucloud_operator.api.common import Condition, saturate
 from ucloud_operator.api.wallet import AllocationStatus, DepartedWallet, GroupStatus, WalletStatus
-from ucloud_operator.control.books import Plan, circle_of, edge_of
+from ucloud_operator.control.accounts import edge_of
+from ucloud_operator.control.books import Plan, circle_of
 from ucloud_operator.ledger.ledger import Ledger
 from ucloud_operator.ledger.state import Allocation, Edge, Phase
 from ucloud_operator.lifecycle import sentences, warnings
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
     from ucloud_operator.lifecycle.statement import Settled
     from ucloud_operator.settings import Settings
 
+FORECAST_NOISE_MS = 1000
+STEP = 4
+"""What is left has changed by a step, and not by a drift, if it has by more than this part of it."""
+
 QUIET_FACTOR = 10
 """A wallet whose own credits nobody is spending publishes what others leave it this many times more seldom."""
 
@@ -42,12 +47,15 @@ class Publication:
 
     status: WalletStatus
     due_ms: int
+    state: State  # the whole component with it, for the checkpoint that a tangle has
 
 
 @dataclass(frozen=True, slots=True)
 class Around:
     """What a wallet's status says of others."""
 
+    applied: WalletCheckpoint  # what its spec last came to
+    blocked: str  # why it can't be used as it is, to the ledger
     settled: Settled  # what its statements say
     trouble: str = ""  # why it can't be used, whatever its numbers, as `Word: sentence`
     departed: tuple[DepartedWallet, ...] = ()  # wallets below that are gone
@@ -57,9 +65,10 @@ class Around:
 def publish(wallet: Wallet, plan: Plan, around: Around, settings: Settings) -> Publication:
     """Work out the wallet's next status."""
     old = wallet.status
-    edited = old.metered_at is None or old.observed_generation != wallet.metadata.generation
+    edited = old.metered_at is None or is_edited(wallet, around.applied, around.blocked)
     resumed = around.settled.closing if old.metered_at is None else None
-    state, numbers = _applied(wallet, plan, resumed) if edited else (plan.state, plan.numbers[wallet.key])
+    before = resumed or around.applied
+    state, numbers = _apply(wallet, plan, around, resumed) if edited else (plan.state, plan.numbers[wallet.key])
     account = next(account for account in state.wallets if account.name == wallet.key)
     left = sum(gone.usage for gone in around.departed)
     left_again = {gone.key for gone in around.departing}
@@ -76,15 +85,15 @@ def publish(wallet: Wallet, plan: Plan, around: Around, settings: Settings) -> P
         exhausts_at=plan.exhausts_ms.get(wallet.key),
         metered_at=max(plan.at_ms, old.metered_at or 0),
         observed_generation=wallet.metadata.generation,
-        opening_usage=_opening_usage(wallet, resumed) if edited else old.opening_usage,
+        opening_usage=max(before.opening_usage, wallet.spec.opening_usage) if edited else before.opening_usage,
         settled_usage=saturate(around.settled.usage),
         excess=saturate(numbers.excess),
         departed=(*(gone for gone in old.departed if gone.key not in left_again), *around.departing),
-        groups=tuple(_group(edge, wallet) for edge in account.edges),
+        groups=tuple(group_of(edge, wallet, before) for edge in account.edges),
         conditions=conditions(wallet, numbers, plan, around.trouble),
     )
     hurried = edited or bool(around.departing)
-    return Publication(status, _due_ms(old, status, hurried=hurried, settings=settings))
+    return Publication(status, _due_ms(old, status, hurried=hurried, settings=settings), state)
 
 
 def conditions(wallet: Wallet, numbers: WalletNumbers, plan: Plan, trouble: str) -> tuple[Condition, ...]:
@@ -127,9 +136,7 @@ def _warning(wallet: Wallet, plan: Plan) -> Condition:
     return warnings.condition(level, message, before, plan.at_ms)
 
 
-BROKEN = frozenset(
-    {"Circle", "Duplicate", "SeveralParents", "ParentNotFound", "CategoryMismatch", "WalletDeleted", "WalletBlocked"}
-)
+BROKEN = frozenset({"Circle", "Duplicate", "ParentNotFound", "CategoryMismatch", "WalletDeleted", "WalletBlocked"})
 """Why a wallet can't be used as it is written, whatever its numbers."""
 
 
@@ -140,7 +147,13 @@ def _keep_time(condition: Condition, known: Sequence[Condition]) -> Condition:
     return condition
 
 
-def _applied(wallet: Wallet, plan: Plan, resumed: WalletCheckpoint | None) -> tuple[State, WalletNumbers]:
+def is_edited(wallet: Wallet, applied: WalletCheckpoint, blocked: str) -> bool:
+    """Say whether a wallet isn't what it was when it was last applied; in a tangle that goes for its usability too."""
+    reblocked = isinstance(applied, CheckpointedWallet) and applied.blocked != blocked
+    return reblocked or wallet.status.observed_generation != wallet.metadata.generation
+
+
+def _apply(wallet: Wallet, plan: Plan, around: Around, resumed: WalletCheckpoint | None) -> tuple[State, WalletNumbers]:
     """Put the spec's allocations in the place of those that applied, as of the plan's instant.
 
     A new wallet goes on from what the last one of its name had when it went, if there was one.
@@ -150,34 +163,27 @@ def _applied(wallet: Wallet, plan: Plan, resumed: WalletCheckpoint | None) -> tu
         if account.name != wallet.key:
             accounts.append(account)
             continue
-        opened = _opening_usage(wallet, resumed) - wallet.status.opening_usage
+        opened = max(wallet.spec.opening_usage, resumed.opening_usage if resumed else 0) - around.applied.opening_usage
         before = account if resumed is None else replace(account, edges=tuple(map(edge_of, resumed.groups)))
         edges = _edges(wallet, before, plan.at_ms)
-        accounts.append(replace(account, edges=edges, local_usage=account.local_usage + max(0, opened)))
+        local_usage = account.local_usage + max(0, opened)
+        accounts.append(replace(account, edges=edges, local_usage=local_usage, blocked=around.blocked))
     ledger = Ledger(replace(plan.state, wallets=tuple(accounts)))
     ledger.advance(plan.at_ms)
     return ledger.state(), ledger.numbers(wallet.key)
 
 
-def _opening_usage(wallet: Wallet, resumed: WalletCheckpoint | None) -> int:
-    """Return the opening usage to apply; it may only grow."""
-    before = wallet.status.opening_usage if resumed is None else resumed.opening_usage
-    return max(before, wallet.spec.opening_usage)
-
-
-def closing_of(wallet: Wallet) -> WalletCheckpoint:
+def closing_of(applied: WalletCheckpoint) -> WalletCheckpoint:
     """Return what a wallet that is going leaves to the next one of its name: what was used of which allocation.
 
     One that grants it under the same ids, as a backup does, goes on with what is left of them; the others retire.
     """
     groups = []
-    for group in wallet.status.groups:
+    for group in applied.groups:
         used = tuple(allocation for allocation in group.allocations if allocation.used)
         if used or group.tree_usage:
             groups.append(group.model_copy(update={"allocations": used}))
-    return WalletCheckpoint(
-        opening_usage=wallet.status.opening_usage, excess=wallet.status.excess, groups=tuple(groups)
-    )
+    return WalletCheckpoint(opening_usage=applied.opening_usage, excess=applied.excess, groups=tuple(groups))
 
 
 def _edges(wallet: Wallet, account: Account, now_ms: int) -> tuple[Edge, ...]:
@@ -219,9 +225,10 @@ def _retire(allocation: Allocation, now_ms: int) -> Allocation:
     return replace(allocation, phase=Phase.RETIRED, end_ms=max(allocation.start_ms, min(allocation.end_ms, now_ms)))
 
 
-def _group(edge: Edge, wallet: Wallet) -> GroupStatus:
+def group_of(edge: Edge, wallet: Wallet, before: WalletCheckpoint) -> GroupStatus:
+    """Return an edge as it is written down."""
     return GroupStatus(
-        parent=_reference(edge.parent, wallet),
+        parent=_reference(edge.parent, wallet, before),
         quota=saturate(edge.quota),
         tree_usage=saturate(edge.usage),
         allocations=tuple(
@@ -238,9 +245,9 @@ def _group(edge: Edge, wallet: Wallet) -> GroupStatus:
     )
 
 
-def _reference(parent: str | None, wallet: Wallet) -> WalletReference | None:
+def _reference(parent: str | None, wallet: Wallet, before: WalletCheckpoint) -> WalletReference | None:
     references = [group.parent for group in wallet.spec.allocation_groups]
-    references += [group.parent for group in wallet.status.groups]
+    references += [group.parent for group in before.groups]
     return next((reference for reference in references if reference is not None and reference.key == parent), None)
 
 
@@ -251,7 +258,8 @@ def _due_ms(old: WalletStatus, new: WalletStatus, *, hurried: bool, settings: Se
         return 0
     if _said(old.conditions) != _said(new.conditions) or old.excess != new.excess:
         return 0
-    if _noticed(old) != _noticed(new) or _differs(old.exhausts_at, new.exhausts_at):
+    stepped = STEP * abs(old.max_usable - new.max_usable) > max(old.max_usable, new.max_usable)
+    if stepped or _noticed(old) != _noticed(new) or _moved(old.exhausts_at, new.exhausts_at):
         return last_ms + 1000 * settings.notice_seconds
     if (old.total_usage, old.quota, old.total_allocated) != (new.total_usage, new.quota, new.total_allocated):
         return last_ms + 1000 * settings.metering_seconds
@@ -265,14 +273,11 @@ def _noticed(status: WalletStatus) -> tuple[int, bool, int]:
     return status.rate_per_minute, status.reserved > 0, status.settled_usage
 
 
-def _differs(old_ms: int | None, new_ms: int | None) -> bool:
+def _moved(old_ms: int | None, new_ms: int | None) -> bool:
     """Tell a forecast that moved from one that was rounded otherwise."""
     if old_ms is None or new_ms is None:
         return old_ms is not new_ms
     return abs(old_ms - new_ms) > FORECAST_NOISE_MS
-
-
-FORECAST_NOISE_MS = 1000
 
 
 def _phases(status: WalletStatus) -> Mapping[tuple[str, str], str]:

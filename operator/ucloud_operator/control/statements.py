@@ -9,6 +9,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from ucloud_operator.api.statement import WalletStatementSpec, statement_name
+from ucloud_operator.control.checkpoints import Checkpoints
 from ucloud_operator.control.queue import Key
 from ucloud_operator.control.world import JOB, WALLET
 from ucloud_operator.kube.errors import AlreadyExists, ApiError, Conflict, NotFound
@@ -31,7 +32,8 @@ class Statements:
 
     def __init__(self, parts: Parts) -> None:
         """Take the parts that it joins."""
-        self._world, self._queue = parts.world, parts.queue
+        self._world, self._books, self._queue = parts.world, parts.books, parts.queue
+        self._checkpoints, self._applying = Checkpoints(parts), parts.applying
         self._client, self._settings, self._clock = parts.client, parts.settings, parts.clock
 
     async def reconcile(self, wallet_key: str) -> None:
@@ -41,9 +43,18 @@ class Statements:
             account = account_of_job(job)
             if account is not None and job.is_final and job.status.usage and self._leaves(job, account):
                 leaving.setdefault(account, []).append(job)
+        if leaving:
+            await self._checkpoint(wallet_key)
         for account, jobs in leaving.items():
             await self._settle(account, jobs)
         self._queue.add(Key(WALLET, wallet_key))
+
+    async def _checkpoint(self, wallet_key: str) -> None:
+        """Have a tangle's checkpoint say what jobs have used before they go out of sight."""
+        component = self._books.component(wallet_key)
+        if component and self._books.is_tangle(component):
+            async with self._applying:
+                await self._checkpoints.write(self._books.plan(component, self._clock.now_ms()).state, {})
 
     def _leaves(self, job: UCloudJob, account: StatementWallet) -> bool:
         """Say whether the job has to have a line now, and has none."""

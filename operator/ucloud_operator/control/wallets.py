@@ -12,14 +12,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ucloud_operator.api.wallet import DepartedWallet
-from ucloud_operator.control.books import departed_from
+from ucloud_operator.control.accounts import departed_from
 from ucloud_operator.control.calls import merge_body
+from ucloud_operator.control.checkpoints import Checkpoints
 from ucloud_operator.control.events import Happening, tell
-from ucloud_operator.control.publication import Around, closing_of, publish
+from ucloud_operator.control.publication import Around, closing_of, is_edited, publish
 from ucloud_operator.control.queue import Key
 from ucloud_operator.control.statements import Statements
 from ucloud_operator.control.world import JOB, SETTLE, WALLET
-from ucloud_operator.kube.errors import Conflict, NotFound
+from ucloud_operator.kube.errors import AlreadyExists, Conflict, NotFound
 from ucloud_operator.kube.resources import WALLETS
 from ucloud_operator.lifecycle import warnings
 from ucloud_operator.lifecycle.statement import account_of
@@ -33,10 +34,12 @@ if TYPE_CHECKING:
     from ucloud_operator.control.books import Plan
     from ucloud_operator.control.parts import Parts
     from ucloud_operator.control.publication import Publication
+    from ucloud_operator.lifecycle.statement import Settled
 
 logger = logging.getLogger(__name__)
 
 WALLET_FINALIZER = "ucloud.dk/ledger"
+SEVERAL = 2
 UNSETTLED_PAUSE_MS = 250
 """An edit waits so long for a stop that is under way: what it changes comes after that stop."""
 
@@ -51,6 +54,7 @@ class Wallets:
         self._deadlines, self._queue = parts.deadlines, parts.queue
         self._client, self._settings, self._clock = parts.client, parts.settings, parts.clock
         self._statements = Statements(parts)
+        self._checkpoints = Checkpoints(parts)
         self._hurried: set[str] = set()  # by what was edited above, below or beside them
 
     async def reconcile(self, key: str) -> None:
@@ -62,7 +66,23 @@ class Wallets:
         if WALLET_FINALIZER not in wallet.metadata.finalizers and not wallet.is_being_deleted:
             await self._set_finalizers(wallet, (*wallet.metadata.finalizers, WALLET_FINALIZER))
             return
-        now_ms = self._clock.now_ms()
+        if wallet.is_being_deleted and self._stands_above(wallet):
+            await self._leave(wallet)
+            return
+        if self._is_edited(wallet) or self._books.is_tangle(self._books.component(key)):
+            async with self._parts.applying:
+                await self._publish(key)
+        else:
+            await self._publish(key)
+
+    def _is_edited(self, wallet: Wallet) -> bool:
+        return is_edited(wallet, self._books.applied(wallet), self._books.blocked(wallet))
+
+    async def _publish(self, key: str) -> None:
+        """Write the wallet's status, if there is something to say and it is time."""
+        wallet, now_ms = self._world.wallet(key), self._clock.now_ms()
+        if wallet is None:
+            return
         plan = self._books.plan(self._books.component(key), now_ms)
         publication = self._publication(wallet, plan)
         if key in self._hurried:
@@ -73,8 +93,7 @@ class Wallets:
             if wallet.is_being_deleted:
                 await self._leave(wallet)
             return
-        edited = wallet.status.observed_generation != wallet.metadata.generation
-        if edited and plan.at_ms + UNSETTLED_PAUSE_MS < now_ms and plan.ends_ms:
+        if self._is_edited(wallet) and plan.at_ms + UNSETTLED_PAUSE_MS < now_ms and plan.ends_ms:
             self._deadlines.set(Key(WALLET, key), now_ms + UNSETTLED_PAUSE_MS)
             return
         await self._write(wallet, publication)
@@ -82,7 +101,9 @@ class Wallets:
     def _publication(self, wallet: Wallet, plan: Plan) -> Publication:
         near = {key: found for key in plan.numbers if (found := self._world.wallet(key)) is not None}
         around = Around(
-            settled=self._world.settled(account_of(wallet)),
+            applied=self._books.applied(wallet),
+            blocked=self._books.blocked(wallet),
+            settled=self._settled(wallet),
             trouble=self._books.trouble(wallet),
             departed=departed_from(wallet, near),
             departing=tuple(self._departing(wallet, plan)),
@@ -90,6 +111,8 @@ class Wallets:
         return publish(wallet, plan, around, self._settings)
 
     async def _write(self, wallet: Wallet, publication: Publication) -> None:
+        if not await self._checkpointed(wallet, publication):
+            return
         try:
             answer = await self._client.patch_status(
                 WALLETS,
@@ -106,6 +129,22 @@ class Wallets:
         self._world.wallets.apply(answer)
         await self._tell_changes(wallet, publication.status)
         self._wake(wallet, publication.status)
+
+    async def _checkpointed(self, wallet: Wallet, publication: Publication) -> bool:
+        """Write a tangle's checkpoint before what is published from it; say whether to go on."""
+        component = self._books.component(wallet.key)
+        account = next(each for each in publication.state.wallets if each.name == wallet.key)
+        if not self._books.is_tangle(component) and len(account.edges) < SEVERAL:
+            return True
+        age_ms = self._checkpoints.age_ms(wallet, publication.state.at_ms)
+        if not self._is_edited(wallet) and age_ms < 1000 * self._settings.metering_seconds:
+            return True
+        try:
+            await self._checkpoints.write(publication.state, {wallet.key: publication.status.opening_usage})
+        except (AlreadyExists, Conflict):
+            self._queue.add(Key(WALLET, wallet.key))
+            return False
+        return True
 
     async def _tell_changes(self, wallet: Wallet, status: WalletStatus) -> None:
         told = warnings.told(status.conditions)
@@ -159,7 +198,9 @@ class Wallets:
         known = {departed.uid for departed in wallet.status.departed}
         for key in self._world.children_of(wallet.key):
             child = self._world.wallet(key)
-            if child is None or not child.is_being_deleted or child.metadata.uid in known or self._in_use(child):
+            if child is None or not child.is_being_deleted or child.metadata.uid in known:
+                continue
+            if self._in_use(child) or not self._is_closed(child):
                 continue
             account = next((account for account in plan.state.wallets if account.name == key), None)
             usage = sum(edge.usage for edge in account.edges if edge.parent == wallet.key) if account else 0
@@ -178,19 +219,37 @@ class Wallets:
         """Let a deleted wallet go as soon as all that it had stands elsewhere: with its statements and its parents."""
         if self._in_use(wallet):
             return
-        account = account_of(wallet)
-        settled = self._world.settled(account)
+        account, settled = account_of(wallet), self._settled(wallet)
         if any(job.status.usage and job.metadata.uid not in settled.uids for job in self._world.jobs_of(wallet.key)):
             self._queue.add(Key(SETTLE, wallet.key))
             return
-        closing = closing_of(wallet)
-        if settled.closing != closing and (closing.groups or closing.opening_usage):
-            await self._statements.close(account, closing)
+        if not self._is_closed(wallet):
+            await self._statements.close(account, closing_of(self._books.applied(wallet)))
             self._queue.add(Key(WALLET, wallet.key))
             return
-        for group in wallet.status.groups:
-            parent = self._world.wallet(group.parent.key) if group.parent is not None else None
-            if parent is not None and wallet.metadata.uid not in {gone.uid for gone in parent.status.departed}:
+        for parent in self._parents(wallet):
+            if wallet.metadata.uid not in {gone.uid for gone in parent.status.departed}:
                 self._queue.add(Key(WALLET, parent.key))
                 return
         await self._set_finalizers(wallet, [f for f in wallet.metadata.finalizers if f != WALLET_FINALIZER])
+
+    def _parents(self, wallet: Wallet) -> list[Wallet]:
+        """Return the wallets above that exist."""
+        references = [group.parent for group in self._books.applied(wallet).groups]
+        found = (self._world.wallet(reference.key) for reference in references if reference is not None)
+        return [parent for parent in found if parent is not None]
+
+    def _is_closed(self, wallet: Wallet) -> bool:
+        """Say whether what a wallet leaves to the next one of its name is written down, or is nothing."""
+        closing = closing_of(self._books.applied(wallet))
+        return not (closing.groups or closing.opening_usage) or self._settled(wallet).closing == closing
+
+    def _settled(self, wallet: Wallet) -> Settled:
+        return self._world.settled(account_of(wallet))
+
+    def _stands_above(self, wallet: Wallet) -> bool:
+        """Say whether a wallet that is going stands in its parents already, and so not in its own status any more."""
+        parents = self._parents(wallet)
+        return bool(parents) and all(
+            wallet.metadata.uid in {gone.uid for gone in parent.status.departed} for parent in parents
+        )

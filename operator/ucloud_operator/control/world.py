@@ -11,6 +11,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, TypeVar
 
 from ucloud_operator.api import Application, ComputeProduct, UCloudJob, Wallet
+from ucloud_operator.api.checkpoint import LedgerCheckpoint
 from ucloud_operator.api.statement import StatementWallet, WalletStatement
 from ucloud_operator.control.queue import Key
 from ucloud_operator.kube.store import Change, ChangeKind, Store
@@ -63,6 +64,7 @@ class World:
         self.products: Store[ComputeProduct] = Store(ComputeProduct.model_validate, self._reference_changed)
         self.applications: Store[Application] = Store(Application.model_validate, self._reference_changed)
         self.statements: Store[WalletStatement] = Store(WalletStatement.model_validate, self._statement_changed)
+        self.checkpoints: Store[LedgerCheckpoint] = Store(LedgerCheckpoint.model_validate, self._checkpoint_changed)
         self.pods: Store[Pod] = Store(Pod.model_validate, self._pod_changed)
         self._jobs_of_wallet = Index()
         self._jobs_of_namespace = Index()
@@ -70,6 +72,7 @@ class World:
         self._wallets_of_namespace = Index()
         self._children = Index()
         self._statements_of_account = Index()
+        self._checkpoints_of_wallet = Index()
         self._settled: dict[StatementWallet, Settled] = {}
         self._waiting: set[str] = set()
         self.graph_version = 0  # changes whenever a wallet is added, removed or changed
@@ -105,6 +108,11 @@ class World:
         """Return the statements of whoever has this namespace, name and category, oldest first."""
         found = self._each(self.statements, self._statements_of_account.under(repr(account)))
         return tuple(sorted(found, key=lambda statement: (statement.spec.month, statement.spec.part)))
+
+    def checkpoint_of(self, wallet_uid: str) -> LedgerCheckpoint | None:
+        """Return the newest checkpoint that has this wallet in it."""
+        found = self._each(self.checkpoints, self._checkpoints_of_wallet.under(wallet_uid))
+        return max(found, key=lambda checkpoint: checkpoint.spec.at, default=None)
 
     def settled(self, account: StatementWallet) -> Settled:
         """Return what an account's statements say together."""
@@ -198,6 +206,13 @@ class World:
         self.version += 1
         self._on_change(Key(PLAN, f"{account.namespace}/{account.name}"))
 
+    def _checkpoint_changed(self, change: Change[LedgerCheckpoint]) -> None:
+        wallets = () if change.kind is ChangeKind.DELETED else change.object.spec.wallets
+        self._checkpoints_of_wallet.file(join(change), *(wallet.uid for wallet in wallets))
+        self.version += 1
+        for wallet in wallets[:1]:
+            self._on_change(Key(PLAN, f"{wallet.namespace}/{wallet.name}"))
+
     def _reference_changed(self, _: Change[ComputeProduct] | Change[Application]) -> None:
         self._wake()
 
@@ -212,6 +227,8 @@ class World:
         self._pods_of_job.file(join(change), *() if gone or not pod.job_uid else (pod.job_uid,))
         self.version += 1
         job = self.jobs.find(pod.job_uid)
+        if pod.reserved and job is not None and job.status.wallet is None:
+            self._on_change(Key(PLAN, f"{change.key.namespace}/{pod.metadata.annotations.get(WALLET_NAME)}"))
         if job is not None:
             self._file_spender(job)
             self._on_change(Key(JOB, job.key))

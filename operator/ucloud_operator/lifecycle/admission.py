@@ -37,6 +37,8 @@ class AdmissionView:
     """How long the credits would last with this job beside all others; None: for ever."""
     reservable: int | None = None
     """Where its whole cost has to be set aside: how much can be, of credits that last until it ends."""
+    longest_reservable_ms: Callable[[], int] = lambda: 0
+    """For how long a job like this could have its whole cost set aside; asked where that is too short."""
     minimum_run_ms: int
     waited_ms: int
     """Since the job's creation."""
@@ -136,7 +138,7 @@ def cost_can_be_set_aside(view: AdmissionView) -> Objection | None:
     cost = reservation_of(view.job, view.product.spec.price, period_ms)
     if cost <= view.reservable:
         return None
-    longest_ms = view.reservable * period_ms // (view.product.spec.price * view.job.spec.replicas)
+    longest_ms = view.longest_reservable_ms()
     sentence = sentences.not_enough_to_reserve(cost, allocation.duration_ms, view.reservable, longest_ms)
     return _not_paid(view, sentence)
 

@@ -102,9 +102,9 @@ def ended(view: View, ended_ms: int, outcome: Outcome) -> UCloudJobStatus:
     status = _entered(view)
     run, runs, usage = open_run(status), status.runs, status.usage
     if run is not None:
-        ended_ms = max(run.started_at, ended_ms)
-        runs = (*runs[:-1], run.model_copy(update={"ended_at": ended_ms}))
-        usage = view.final_usage(ended_ms)
+        bill = view.bill(max(run.started_at, ended_ms))
+        ended_ms = max(run.started_at, ended_ms if view.written is not None else bill.end_ms)
+        runs, usage = (*runs[:-1], run.model_copy(update={"ended_at": ended_ms})), bill.usage
         assert usage >= status.usage, "usage never goes down"
     state = step(status.state, outcome.reason, outcome.state)
     update = JobUpdate(state=state, status=outcome.sentence, timestamp=ended_ms)

@@ -11,8 +11,16 @@ from ucloud_operator.lifecycle.facts import expires_ms, open_run, run_number
 from ucloud_operator.lifecycle.kubelet import Pod
 from ucloud_operator.lifecycle.observe import Observation, observe
 from ucloud_operator.lifecycle.sentences import Reason
-from ucloud_operator.lifecycle.stops import Stop, first_stop
+from ucloud_operator.lifecycle.stops import BY_TIME, Stop, first_stop
 from ucloud_operator.settings import FOREVER_MS, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What a job has used in all, and when its run ended for those who pay."""
+
+    usage: int
+    end_ms: int
 
 
 @dataclass(frozen=True)
@@ -31,7 +39,7 @@ class View:
     held_up: str = ""  # what the API server said when it refused them for now
     rejected: str = ""  # what the API server said when it refused the job's pods for good
     admit: Callable[[], Objection | None] = field(default=lambda: None)  # asked only when it is to be launched
-    final_usage: Callable[[int], int] = field(default=lambda _: 0)  # by the end of its run (unix ms)
+    bill: Callable[[int], Bill] = field(default=lambda end_ms: Bill(0, end_ms))  # by the end of its run (unix ms)
 
     @cached_property
     def run_pods(self) -> tuple[Pod, ...]:
@@ -65,10 +73,15 @@ class View:
 
     @cached_property
     def limit_ms(self) -> int:
-        """When the run's time or credits end: what runs on after that, for whatever reason, is nobody's to pay."""
+        """When the run had to end by what was decided: what runs on after that is nobody's to pay."""
         run = open_run(self.job.status)
         expires = expires_ms(self.job, run.started_at) if run is not None else FOREVER_MS
-        return min(expires, self.credits.at_ms if self.credits is not None else FOREVER_MS)
+        return min(expires, self.written.at_ms if self.written is not None else FOREVER_MS)
+
+    @cached_property
+    def written(self) -> Stop | None:
+        """The end of its credits or time, where that stands on its pods: it counts, whatever a new plan would find."""
+        return first_stop(pod.stop for pod in self.run_pods if pod.stop is not None and pod.stop.reason in BY_TIME)
 
     @cached_property
     def stop(self) -> Stop | None:

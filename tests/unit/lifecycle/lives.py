@@ -13,7 +13,7 @@ from ucloud_operator.lifecycle.commands import Command, Decision, WriteStatus
 from ucloud_operator.lifecycle.decide import JOB_FINALIZER, decide
 from ucloud_operator.lifecycle.sentences import Reason
 from ucloud_operator.lifecycle.stops import Stop
-from ucloud_operator.lifecycle.view import View
+from ucloud_operator.lifecycle.view import Bill, View
 from ucloud_operator.settings import Settings
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ class Life:
         return self._with(admit=lambda: objection)
 
     def has_used(self, usage: int) -> Life:
-        return self._with(final_usage=lambda _: usage)
+        return self._with(bill=lambda end_ms: Bill(usage, end_ms))
 
     def decides(self, seconds: float) -> Decision:
         return decide(replace(self.view, now_ms=at(seconds)))

@@ -156,7 +156,7 @@ class TestReservations:
         assert admit(replace(FINE, job=self.SURE, reservable=6_000_000, runway_ms=0)) is None
 
     def test_its_refusal_says_what_could_be(self) -> None:
-        refused = admit(replace(FINE, job=self.SURE, reservable=5_999_999))
+        refused = admit(replace(FINE, job=self.SURE, reservable=5_999_999, longest_reservable_ms=lambda: 119 * 60_000))
         assert refused is not None
         assert (refused.reason, refused.state) == (Reason.NotEnoughCredits, JobState.FAILURE)
         assert "needs 6000000 set aside for 2 h" in refused.message

@@ -366,3 +366,9 @@ class TestLeaving:
 
     def test_a_running_job_is_stopped_first(self) -> None:
         assert isinstance(life().runs().is_deleted(40).does(41)[0], DeletePods)
+
+
+def test_a_resumed_job_gets_rid_of_a_pod_that_has_its_next_pods_name() -> None:
+    leftover = pod().labelled(pods.RUN, "2").runs(20).ends(21)
+    waiting = life().has_run(1, 9).is_suspended().pods(leftover)
+    assert waiting.does(30) == (ReleasePods(waiting.view.pods), DeletePods(waiting.view.pods, 0))
