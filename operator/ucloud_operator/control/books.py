@@ -207,7 +207,9 @@ class Books:
             job = self._world.jobs.find(uid)
             if uid != but_uid and key in plan.numbers and job is not None and not job.is_final:
                 state = use(state, key, max(0, amount - reserved_for(job, self._world.pods_of(job))))
-        return state
+        ledger = Ledger(state)
+        ledger.advance(state.at_ms)  # it finds its way up
+        return ledger.state()
 
     @staticmethod
     def _reservable(state: State, wallet_key: str, finish_ms: int) -> int:
