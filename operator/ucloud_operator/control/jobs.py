@@ -29,7 +29,7 @@ from ucloud_operator.lifecycle.commands import (
 )
 from ucloud_operator.lifecycle.decide import decide
 from ucloud_operator.lifecycle.facts import least_run_ms, open_run, reserved_for
-from ucloud_operator.lifecycle.observe import Ended, Waiting, observe_pod
+from ucloud_operator.lifecycle.observe import Waiting, observe_pod
 from ucloud_operator.lifecycle.sentences import Reason
 from ucloud_operator.lifecycle.statement import account_of_job
 from ucloud_operator.lifecycle.stops import Stop
@@ -52,6 +52,7 @@ RETRY_MS = 1000
 LONGEST_RETRY_MS = 10_000
 
 AT_REST = FINAL_STATES | {JobState.SUSPENDED}
+ENDED_PHASES = frozenset({"Succeeded", "Failed"})
 
 
 class Jobs:
@@ -90,21 +91,21 @@ class Jobs:
         raise RuntimeError(f"{key}: still something to do after {MAX_STEPS} decisions")
 
     def _concludes(self, job: UCloudJob, decision: Decision) -> bool:
-        """Say whether a run of several replicas is about to end by the end of one, while others seem to go on.
+        """Say whether a run is about to be concluded while some of its pods haven't said that they have ended.
 
-        The watch tells of them one by one, and late after it was broken: the others may have ended earlier, or have
-        started all the same. What is billed is decided from all of them as they are.
+        The watch tells of them one by one, and late after it was broken: they may have ended earlier than the one
+        that has, or have started all the same. What is billed is decided from all of them as they are.
         """
         states = {command.status.state for command in decision.commands if isinstance(command, WriteStatus)}
-        if job.spec.replicas == 1 or job.status.state in states or states.isdisjoint(AT_REST):
+        if job.status.state in states or states.isdisjoint(AT_REST):
             return False
-        now_ms = self._clock.now_ms()
-        return any(not isinstance(observe_pod(pod, now_ms), Ended) for pod in self._world.pods_of(job))
+        return any(pod.status.phase not in ENDED_PHASES for pod in self._world.pods_of(job))
 
     # What is known
 
     async def _view(self, job: UCloudJob) -> View:
-        now_ms = self._clock.now_ms()
+        terminating = await self._is_namespace_terminating(job, self._world.pods_of(job))
+        now_ms = self._clock.now_ms()  # from here on nothing is awaited: a decision is about one moment
         pods = self._world.pods_of(job)
         wallet = self._world.wallet_for(job, pods)
         return View(
@@ -115,7 +116,7 @@ class Jobs:
             settings=self._settings,
             credits=self._credits(job, pods, wallet, now_ms),
             settled=self._is_settled(job),
-            namespace_terminating=await self._is_namespace_terminating(job, pods),
+            namespace_terminating=terminating,
             failing_since_ms=self._failing_since(job, pods, now_ms),
             held_up=self._held_up.get(job.metadata.uid, ("", 0))[0],
             rejected=self._rejected.get(job.metadata.uid, ""),
