@@ -11,8 +11,6 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import pytest
-
 from devcluster import Cluster
 from tests.cluster.storytelling.cast import IN_QUEUE, RUNNING, SUCCESS, Job, Stage, Story, Workspace, new_name
 from tests.cluster.storytelling.process import OperatorProcess, as_options
@@ -92,7 +90,6 @@ async def expect_the_end(root: Workspace, user: Workspace, job: Job) -> None:
     assert above.status.locked
 
 
-@pytest.mark.xfail(reason="settledUsage is not published on an idle wallet")
 async def test_an_operator_that_is_killed_at_any_moment_comes_to_the_same_numbers(
     cluster: Cluster, tmp_path: Path
 ) -> None:

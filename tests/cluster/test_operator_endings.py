@@ -47,7 +47,6 @@ async def test_terminate_changes_nothing_about_a_job_that_has_ended(story: Story
     assert job.now.status.updates == ended.status.updates
 
 
-@pytest.mark.xfail(reason="settledUsage is not published on an idle wallet")
 @story
 async def test_a_running_job_that_is_deleted_leaves_its_usage_with_its_wallet(story: Story) -> None:
     home = await story.workspace()
@@ -63,7 +62,6 @@ async def test_a_running_job_that_is_deleted_leaves_its_usage_with_its_wallet(st
     assert wallet.status.rate_per_minute == 0
 
 
-@pytest.mark.xfail(reason="settledUsage is not published on an idle wallet")
 @story
 async def test_a_finished_job_that_is_deleted_leaves_its_usage_with_its_wallet(story: Story) -> None:
     home = await story.workspace()
@@ -77,7 +75,6 @@ async def test_a_finished_job_that_is_deleted_leaves_its_usage_with_its_wallet(s
     await home.account.has_settled(job.usage)
 
 
-@pytest.mark.xfail(reason="settledUsage is not published on an idle wallet")
 @pytest.mark.parametrize("policy", ["foreground", "orphan"])
 @story
 async def test_a_job_can_be_deleted_in_every_way_that_there_is(story: Story, policy: str) -> None:
@@ -253,7 +250,6 @@ async def test_of_two_ends_the_earlier_counts(story: Story) -> None:
     assert job.usage == 3000
 
 
-@pytest.mark.xfail(reason="the bill of a cancelled job may end after its credits or its time")
 @story
 async def test_a_job_that_is_cancelled_at_the_last_moment_is_not_charged_beyond_the_end(story: Story) -> None:
     deaf = await story.application("deaf", ignore_sigterm="true")

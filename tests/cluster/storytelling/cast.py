@@ -355,17 +355,28 @@ class Story:
         await asyncio.gather(self.product("standard"), self.application("steady"))
 
     async def end(self) -> None:
-        """Take everything down, without waiting for it."""
-        for workspace in self.workspaces:
-            with contextlib.suppress(NotFound):
-                await workspace.delete()
+        """Delete all its jobs and wallets, without waiting for them.
+
+        Its namespaces stay: they cost nothing, and whoever deletes namespaces takes long for each.
+        """
+        for resource, store in ((UCLOUDJOBS, self.stage.view.jobs), (WALLETS, self.stage.view.wallets)):
+            for each in store.values():
+                if each.metadata.namespace in self._namespaces:
+                    await self._delete(resource, each.metadata.name, each.metadata.uid, each.metadata.namespace)
         await self.forget_references()
+
+    async def _delete(self, resource: Resource, name: str, uid: str, namespace: str | None = None) -> None:
+        with contextlib.suppress(NotFound):
+            await self.stage.client.delete(resource, name, uid=uid, namespace=namespace)
+
+    @property
+    def _namespaces(self) -> set[str]:
+        return {workspace.namespace for workspace in self.workspaces}
 
     def left_over(self) -> list[str]:
         """Its jobs and wallets that are still there."""
-        mine = {workspace.namespace for workspace in self.workspaces}
         keys = (*self.stage.view.jobs.keys(), *self.stage.view.wallets.keys())
-        return [str(key) for key in keys if key.namespace in mine]
+        return [str(key) for key in keys if key.namespace in self._namespaces]
 
     async def is_over(self) -> None:
         """Wait until all of it has been taken down."""
@@ -375,8 +386,7 @@ class Story:
         """Delete all its products and applications."""
         for resource, name in self.references:
             with contextlib.suppress(NotFound):
-                raw = await self.stage.client.get(resource, name)
-                await self.stage.client.delete(resource, name, uid=uid_of(raw))
+                await self._delete(resource, name, uid_of(await self.stage.client.get(resource, name)))
         self.references.clear()
 
     async def workspace(
