@@ -60,7 +60,7 @@ def crds(output: Path) -> None:
 
 @main.group()
 def ledger() -> None:
-    """Work with the ledger alone, without a cluster."""
+    """Look into the ledger: what would be, and whether what is adds up."""
 
 
 @ledger.command()
@@ -76,6 +76,34 @@ def replay(file: str) -> None:
             click.echo(json.dumps(line))
     except ValueError as error:
         raise click.ClickException(f"{file}: {error}") from error
+
+
+@ledger.command()
+@click.option("--json", "as_json", is_flag=True, help="print a JSON object per wallet")
+@click.option(
+    "--patience",
+    default=15,
+    show_default=True,
+    help="how many seconds a difference must last: what a wallet says is a few seconds behind",
+)
+def audit(*, as_json: bool, patience: int) -> None:
+    """Work out every wallet anew from its jobs and statements, and say what differs; exits with 1 if anything does."""
+    from ucloud_operator import audit as auditing  # noqa: PLC0415  # as above
+    from ucloud_operator.kube.client import Client  # noqa: PLC0415  # as above
+    from ucloud_operator.kube.errors import ApiError  # noqa: PLC0415  # as above
+    from ucloud_operator.kube.login import LoginError  # noqa: PLC0415  # as above
+
+    async def look() -> tuple[auditing.Finding, ...]:
+        async with Client() as client:
+            return await auditing.audit(client, patience)
+
+    try:
+        findings = asyncio.run(look())
+    except (ApiError, LoginError) as error:
+        raise click.ClickException(str(error)) from error
+    for finding in findings:
+        click.echo(json.dumps(finding.as_json()) if as_json else str(finding))
+    sys.exit(0 if all(finding.is_fine for finding in findings) else 1)
 
 
 if __name__ == "__main__":
