@@ -12,6 +12,7 @@ import asyncio
 import itertools
 import logging
 import os
+import signal
 import socket
 from typing import TYPE_CHECKING, Any
 
@@ -54,7 +55,7 @@ def count(call: Call) -> None:
         metrics.REQUEST_SECONDS.labels(call.verb, resource).observe(call.seconds)
 
 
-def build(operator: Operator) -> kopf.OperatorRegistry:
+def build(operator: Operator, told: asyncio.Event) -> kopf.OperatorRegistry:
     """Return the handlers of a Kopf operator that feeds ours."""
     registry = kopf.OperatorRegistry()
 
@@ -66,6 +67,9 @@ def build(operator: Operator) -> kopf.OperatorRegistry:
         settings.scanning.disabled = True
         settings.watching.server_timeout = 300
         settings.networking.error_backoffs = Endless()
+        settings.queueing.idle_timeout = 0.5  # a worker that waits longer for one object's next event delays the exit
+        for number in (signal.SIGTERM, signal.SIGINT):  # instead of Kopf's own handlers, which take one signal only
+            asyncio.get_running_loop().add_signal_handler(number, told.set)
 
     @kopf.on.login(registry=registry, id="login")
     async def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
@@ -95,25 +99,26 @@ async def run(settings: Settings) -> None:
     async with Client(on_call=count, clock=clock) as client:
         operator = Operator(client, settings, clock)
         web = await serve(operator, settings)
+        told = asyncio.Event()
         try:
             async with asyncio.TaskGroup() as group:
                 ours = group.create_task(operator.run())
-                await run_kopf(operator)
-                ours.cancel()
+                kopfs = group.create_task(run_kopf(operator, told))
+                await told.wait()
+                ours.cancel()  # gives the lease up at once: somebody else can lead while Kopf ends
+                await kopfs
         finally:
             await web.cleanup()
 
 
-async def run_kopf(operator: Operator) -> None:
-    """Run Kopf until a signal ends it. It gives up at a 403 or at an error in a watch; we don't."""
-    while True:
+async def run_kopf(operator: Operator, told: asyncio.Event) -> None:
+    """Run Kopf until we are told to stop. It gives up at a 403 or at an error in a watch; we don't."""
+    while not told.is_set():
         try:
-            await kopf.operator(registry=build(operator), clusterwide=True, standalone=True)
+            await kopf.operator(registry=build(operator, told), clusterwide=True, standalone=True, stop_flag=told)
         except Exception:
             logger.exception("Kopf has stopped; starting it again in %d s", KOPF_PAUSE_SECONDS)
             await asyncio.sleep(KOPF_PAUSE_SECONDS)
-        else:
-            return
 
 
 def default_identity() -> str:

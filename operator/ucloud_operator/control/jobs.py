@@ -173,7 +173,8 @@ class Jobs:
         """Ask the admission chain; a wallet whose spec, or one above it, isn't applied yet is not there yet."""
         product, application = self._world.product_for(job), self._world.application_for(job)
         applied = wallet if wallet is not None and self._is_applied(wallet) else None
-        patient = bool(job.status.runs) or (applied is None and wallet is not None)  # nobody can have missed it so far
+        resting = job.status.state is JobState.SUSPENDED
+        patient = resting or bool(job.status.runs) or (applied is None and wallet is not None)  # it can come any moment
         outlook = self._outlook(job, product, applied, now_ms)
         objection = admit(
             AdmissionView(

@@ -164,9 +164,7 @@ class Operator:
         while True:
             epoch = await self.lease.acquire()
             logger.info("leading, epoch %d", epoch)
-            taking_over = asyncio.create_task(
-                self._take_over()
-            )  # beside the renewals: a long list mustn't cost the lease
+            taking_over = asyncio.create_task(self._take_over())  # beside the renewals: it may take longer than those
             try:
                 await self.lease.hold()
             finally:

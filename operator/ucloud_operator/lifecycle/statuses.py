@@ -114,6 +114,7 @@ def ended(view: View, ended_ms: int, outcome: Outcome) -> UCloudJobStatus:
             "updates": append_update(status.updates, update),
             "expires_at": None if state is JobState.SUSPENDED else status.expires_at,
             "usage": usage,
+            "wallet": status.wallet or _pinned(view, state),
             "rate_per_minute": 0,
             "exhausts_at": None,
             "suspended_at": ended_ms if state is JobState.SUSPENDED else None,
@@ -125,6 +126,13 @@ def ended(view: View, ended_ms: int, outcome: Outcome) -> UCloudJobStatus:
             "conditions": _conditions(view, state, outcome.reason, outcome.sentence),
         }
     )
+
+
+def _pinned(view: View, state: JobState) -> JobWallet | None:
+    """Return the wallet whose credits a job waits for that was suspended before it ever ran."""
+    if state is not JobState.SUSPENDED or view.wallet is None:
+        return None
+    return JobWallet(name=view.wallet.metadata.name, uid=view.wallet.metadata.uid)
 
 
 def _conditions(view: View, state: JobState, reason: Reason, message: str) -> tuple[Condition, ...]:

@@ -372,3 +372,9 @@ def test_a_resumed_job_gets_rid_of_a_pod_that_has_its_next_pods_name() -> None:
     leftover = pod().labelled(pods.RUN, "2").runs(20).ends(21)
     waiting = life().has_run(1, 9).is_suspended().pods(leftover)
     assert waiting.does(30) == (ReleasePods(waiting.view.pods), DeletePods(waiting.view.pods, 0))
+
+
+def test_a_job_that_is_suspended_before_it_ran_knows_whose_credits_it_waits_for() -> None:
+    poor = life().meets(Objection(Reason.NotEnoughCredits, "", JobState.SUSPENDED))
+    assert poor.writes(1).wallet is not None
+    assert poor.with_wallet(None).writes(1).wallet is None
