@@ -3,7 +3,7 @@
 from typing import Final
 
 from ucloud_operator.api import JobState, JobUpdate, UCloudJobStatus, Wallet
-from ucloud_operator.api.common import Condition
+from ucloud_operator.api.common import Condition, saturate
 from ucloud_operator.api.job import JobRate, JobRun, JobWallet
 from ucloud_operator.lifecycle import sentences
 from ucloud_operator.lifecycle.facts import expires_ms, fold, open_run, run_number
@@ -66,7 +66,7 @@ def running(view: View, started_ms: int, rate: JobRate, wallet: Wallet) -> UClou
             "started_at": status.started_at or started_ms,
             "expires_at": expires if expires < FOREVER_MS else None,
             "rate": rate,
-            "rate_per_minute": rate.price * rate.replicas * MINUTE_MS // rate.period_ms,
+            "rate_per_minute": saturate(rate.price * rate.replicas * MINUTE_MS // rate.period_ms),
             "runs": (*runs, run),
             "suspended_at": None,
             "reserved": max((pod.reserved for pod in view.run_pods), default=0),
@@ -104,7 +104,7 @@ def ended(view: View, ended_ms: int, outcome: Outcome) -> UCloudJobStatus:
     if run is not None:
         bill = view.bill(max(run.started_at, ended_ms))
         ended_ms = max(run.started_at, ended_ms if view.written is not None else bill.end_ms)
-        runs, usage = (*runs[:-1], run.model_copy(update={"ended_at": ended_ms})), bill.usage
+        runs, usage = (*runs[:-1], run.model_copy(update={"ended_at": ended_ms})), saturate(bill.usage)
         assert usage >= status.usage, "usage never goes down"
     state = step(status.state, outcome.reason, outcome.state)
     update = JobUpdate(state=state, status=outcome.sentence, timestamp=ended_ms)
