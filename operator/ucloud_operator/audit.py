@@ -253,4 +253,4 @@ def _unreadable(world: World) -> Iterator[Finding]:
     for sentence in (sentence for store in stores for sentence in store.unreadable.values()):
         key, _, why = sentence.partition(": ")
         unread = Difference("objects that can't be read", 1, "there should be", exactly(0))
-        yield Finding(key, exactly(0), "", (unread,), (why,))
+        yield Finding(key, exactly(0), "", (unread,), (" ".join(why.split()),))

@@ -55,7 +55,7 @@ def count(call: Call) -> None:
         metrics.REQUEST_SECONDS.labels(call.verb, resource).observe(call.seconds)
 
 
-def build(operator: Operator, told: asyncio.Event) -> kopf.OperatorRegistry:
+def build(operator: Operator) -> kopf.OperatorRegistry:
     """Return the handlers of a Kopf operator that feeds ours."""
     registry = kopf.OperatorRegistry()
 
@@ -68,8 +68,6 @@ def build(operator: Operator, told: asyncio.Event) -> kopf.OperatorRegistry:
         settings.watching.server_timeout = 300
         settings.networking.error_backoffs = Endless()
         settings.queueing.idle_timeout = 0.5  # a worker that waits longer for one object's next event delays the exit
-        for number in (signal.SIGTERM, signal.SIGINT):  # instead of Kopf's own handlers, which take one signal only
-            asyncio.get_running_loop().add_signal_handler(number, told.set)
 
     @kopf.on.login(registry=registry, id="login")
     async def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
@@ -114,11 +112,26 @@ async def run(settings: Settings) -> None:
 async def run_kopf(operator: Operator, told: asyncio.Event) -> None:
     """Run Kopf until we are told to stop. It gives up at a 403 or at an error in a watch; we don't."""
     while not told.is_set():
+        ready = asyncio.Event()
+        obedience = asyncio.create_task(obey(ready, told))
         try:
-            await kopf.operator(registry=build(operator, told), clusterwide=True, standalone=True, stop_flag=told)
+            await kopf.operator(
+                registry=build(operator), clusterwide=True, standalone=True, ready_flag=ready, stop_flag=told
+            )
         except Exception:
             logger.exception("Kopf has stopped; starting it again in %d s", KOPF_PAUSE_SECONDS)
             await asyncio.sleep(KOPF_PAUSE_SECONDS)
+        else:
+            told.set()
+        finally:
+            obedience.cancel()
+
+
+async def obey(ready: asyncio.Event, told: asyncio.Event) -> None:
+    """Take over the signals from Kopf, which takes one only and waits for our tasks to end before it does."""
+    await ready.wait()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, told.set)
 
 
 def default_identity() -> str:
