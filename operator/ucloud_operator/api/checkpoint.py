@@ -29,6 +29,9 @@ class WalletCheckpoint(Model):
     groups: tuple[GroupStatus, ...] = ()
     """The allocation groups as last applied, with what was used of them."""
 
+    blocked: str = Field(default="", max_length=2048)
+    """Why it could not be used, whatever its numbers; empty where it could."""
+
 
 class CheckpointedWallet(WalletCheckpoint):
     """What one wallet of the component had."""
@@ -43,9 +46,6 @@ class CheckpointedWallet(WalletCheckpoint):
 
     name: str = Field(min_length=1, max_length=253)
     """Its name."""
-
-    blocked: str = Field(default="", max_length=2048)
-    """Why it could not be used, whatever its numbers; empty where it could."""
 
 
 class CheckpointedJob(Model):

@@ -133,6 +133,9 @@ class WalletStatus(Model):
     opening_usage: Amount = 0
     """The opening usage as it was last applied."""
 
+    blocked: str = Field(default="", max_length=2048)
+    """Why its credits can't be used as they are, such as that it is being deleted, as it was last applied."""
+
     settled_usage: Amount = 0
     """Usage of jobs that are deleted: the sum of the wallet's statements."""
 

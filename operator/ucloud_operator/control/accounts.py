@@ -13,13 +13,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ucloud_operator.api.checkpoint import CheckpointedWallet
 from ucloud_operator.ledger.state import Allocation, Edge, Meter, Phase, Run
 from ucloud_operator.ledger.state import Wallet as Account
 from ucloud_operator.ledger.usage import usage_at
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from ucloud_operator.api import UCloudJob, Wallet
     from ucloud_operator.api.checkpoint import LedgerCheckpoint, WalletCheckpoint
@@ -56,9 +55,7 @@ def _is_back(gone: DepartedWallet, parent_key: str, wallet: Wallet | None) -> bo
     return any(group.parent is not None and group.parent.key == parent_key for group in wallet.status.groups)
 
 
-def tree_accounts(
-    wallets: Mapping[str, Wallet], local: Mapping[str, int], blocked: Callable[[Wallet], str]
-) -> Iterable[Account]:
+def tree_accounts(wallets: Mapping[str, Wallet], local: Mapping[str, int]) -> Iterable[Account]:
     """Build the ledger's wallets, with every edge's usage worked out from what lies at and below its child."""
     children: dict[str, list[str]] = {key: [] for key in wallets}
     for key, wallet in wallets.items():
@@ -86,13 +83,11 @@ def tree_accounts(
             edges=tuple(edge_of(group, passed_up(key) if len(groups) == 1 else None) for group in groups),
             local_usage=local[key] + sum(gone.usage for gone in departed[key]),
             free_to_use=wallet.spec.pays_for.free_to_use,
-            blocked=blocked(wallet),
+            blocked=wallet.status.blocked,
         )
 
 
-def tangle_accounts(
-    wallets: Mapping[str, Wallet], had: Mapping[str, WalletCheckpoint], blocked: Callable[[Wallet], str]
-) -> Iterable[Account]:
+def tangle_accounts(wallets: Mapping[str, Wallet], had: Mapping[str, WalletCheckpoint]) -> Iterable[Account]:
     """Build the ledger's wallets from a checkpoint, with what each used itself worked out from what its edges carry."""
     written = {gone.uid for wallet in wallets.values() for gone in departed_from(wallet, wallets)}
     edges: dict[str, tuple[Edge, ...]] = {
@@ -110,7 +105,7 @@ def tangle_accounts(
             edges=edges[key],
             local_usage=max(0, carried - inflow[key]),
             free_to_use=wallet.spec.pays_for.free_to_use,
-            blocked=entry.blocked if isinstance(entry := had[key], CheckpointedWallet) else blocked(wallet),
+            blocked=had[key].blocked,
         )
 
 

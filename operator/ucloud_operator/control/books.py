@@ -118,9 +118,11 @@ class Books:
         exhausts_ms: dict[str, int] = {}
         for forecast in islice(ledger.forecasts(), MAX_PLANNED_STOPS):
             ends_ms |= {stop.uid: stop.at_ms for stop in forecast.stops}
-            ahead.advance(forecast.at_ms)
+        armed = set(_ends(meter for meter in ledger.state().meters if self._goes_on(meter.uid)))
+        for at_ms in sorted({*ends_ms.values(), *armed})[:MAX_PLANNED_STOPS]:
+            ahead.advance(max(ahead.at_ms, at_ms))
             emptied = {key for key in component if ahead.numbers(key).locked} - locked
-            exhausts_ms |= dict.fromkeys(emptied, forecast.at_ms)
+            exhausts_ms |= dict.fromkeys(emptied, at_ms)
             locked |= emptied
         ends_ms = {uid: end_ms for uid, end_ms in ends_ms.items() if self._goes_on(uid)}
         said = (meter for meter in ledger.state().meters if self._goes_on(meter.uid))
@@ -285,7 +287,9 @@ class Books:
         if checkpoint is not None:
             return next(each for each in checkpoint.spec.wallets if each.uid == wallet.metadata.uid)
         status = wallet.status
-        return WalletCheckpoint(opening_usage=status.opening_usage, excess=status.excess, groups=status.groups)
+        return WalletCheckpoint(
+            opening_usage=status.opening_usage, excess=status.excess, groups=status.groups, blocked=status.blocked
+        )
 
     def is_tangle(self, component: Sequence[str]) -> bool:
         """Say whether one of these wallets has several parents, or had."""
@@ -332,7 +336,7 @@ class Books:
             for job in self._world.jobs_of(key)
             if (meter := tangle_meter(job, key, checkpoint, self._end_ms(job, ends))) is not None
         ]
-        return State(checkpoint.spec.at, tuple(tangle_accounts(wallets, had, self.blocked)), tuple(meters))
+        return State(checkpoint.spec.at, tuple(tangle_accounts(wallets, had)), tuple(meters))
 
     def _end_ms(self, job: UCloudJob, ends: Mapping[str, int]) -> int | None:
         """Return when a job's open run ends, as far as that is decided."""
@@ -356,7 +360,7 @@ class Books:
                 else:
                     local[key] += meter.charged
                     meters.append(meter)
-        return State(at_ms, tuple(tree_accounts(wallets, local, self.blocked)), tuple(meters))
+        return State(at_ms, tuple(tree_accounts(wallets, local)), tuple(meters))
 
     def _meter(
         self, job: UCloudJob, wallet: Wallet, settled: Settled, at_ms: int, ends: Mapping[str, int]

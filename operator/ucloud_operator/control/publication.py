@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ucloud_operator.api.checkpoint import CheckpointedWallet, WalletCheckpoint
+from ucloud_operator.api.checkpoint import WalletCheckpoint
 from ucloud_operator.api.common import Condition, saturate
 from ucloud_operator.api.wallet import AllocationStatus, DepartedWallet, GroupStatus, WalletStatus
 from ucloud_operator.control.accounts import edge_of
@@ -86,6 +86,7 @@ def publish(wallet: Wallet, plan: Plan, around: Around, settings: Settings) -> P
         metered_at=max(plan.at_ms, old.metered_at or 0),
         observed_generation=wallet.metadata.generation,
         opening_usage=max(before.opening_usage, wallet.spec.opening_usage) if edited else before.opening_usage,
+        blocked=around.blocked,
         settled_usage=saturate(around.settled.usage),
         excess=saturate(numbers.excess),
         departed=(*(gone for gone in old.departed if gone.key not in left_again), *around.departing),
@@ -148,9 +149,8 @@ def _keep_time(condition: Condition, known: Sequence[Condition]) -> Condition:
 
 
 def is_edited(wallet: Wallet, applied: WalletCheckpoint, blocked: str) -> bool:
-    """Say whether a wallet isn't what it was when it was last applied; in a tangle that goes for its usability too."""
-    reblocked = isinstance(applied, CheckpointedWallet) and applied.blocked != blocked
-    return reblocked or wallet.status.observed_generation != wallet.metadata.generation
+    """Say whether a wallet isn't what was last applied: it has another spec, or other reasons against its use."""
+    return applied.blocked != blocked or wallet.status.observed_generation != wallet.metadata.generation
 
 
 def _apply(wallet: Wallet, plan: Plan, around: Around, resumed: WalletCheckpoint | None) -> tuple[State, WalletNumbers]:
