@@ -83,7 +83,7 @@ async def expect_the_end(root: Workspace, user: Workspace, job: Job) -> None:
         (RUNNING, "Your job is now running!"),
         (SUCCESS, "Your job has been terminated (No more credits)"),
     ]
-    await job.has_no_pods()
+    await job.has_stopped()
     wallet = await user.account.is_locked()
     assert (wallet.status.max_usable, wallet.status.local_usage) == (0, 499_000_000 + USABLE)
     above = await root.account.uses(499_000_000 + USABLE)
@@ -123,8 +123,9 @@ async def test_a_standby_takes_over_from_a_leader_that_goes_and_from_one_that_di
         await first.start()
         await first.leads()
         await second.start()
-        await asyncio.sleep(3)
-        assert (await second.scrape()).total("ucloud_leading") == 0
+        await second.stands_by()
+        await asyncio.sleep(2)
+        await second.stands_by()
         assert (await second.ask("/healthz"))[0] == 200  # a standby is well
 
         went = time.monotonic()
@@ -136,7 +137,7 @@ async def test_a_standby_takes_over_from_a_leader_that_goes_and_from_one_that_di
         assert leads - ended < 5  # the lease was given up
 
         await first.start()
-        await asyncio.sleep(3)
+        await first.stands_by()
         died = time.monotonic()
         await second.kill()
         await first.leads()

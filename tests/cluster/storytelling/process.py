@@ -1,6 +1,7 @@
 """The operator as a process: started, scraped, killed, and its log kept."""
 
 import asyncio
+import contextlib
 import os
 import re
 import signal
@@ -76,16 +77,21 @@ class OperatorProcess:
 
     async def leads(self) -> None:
         """Wait until it leads."""
+        await self._is(leading=True)
+
+    async def stands_by(self) -> None:
+        """Wait until it answers, and expect that it doesn't lead."""
+        await self._is(leading=False)
+
+    async def _is(self, *, leading: bool) -> None:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             assert self.runs, f"the operator has ended:\n{self.said()}"
-            try:
-                if (await self.scrape()).total("ucloud_leading"):
+            with contextlib.suppress(OSError):
+                if (await self.scrape()).total("ucloud_leading") == leading:
                     return
-            except OSError:
-                pass
             await asyncio.sleep(0.05)
-        raise AssertionError(f"the operator doesn't lead after {START_SECONDS} s:\n{self.said()}")
+        raise AssertionError(f"leading isn't {leading} after {START_SECONDS} s:\n{self.said()}")
 
     @property
     def runs(self) -> bool:
