@@ -127,6 +127,9 @@ class WalletStatus(Model):
     metered_at: TimestampMs | None = None
     """The instant that these numbers are for."""
 
+    recent_runs: tuple[str, ...] = ()
+    """The uids of jobs, here and at connected wallets, that had begun only just before `meteredAt` and are counted."""
+
     observed_generation: int = Field(default=0, ge=0)
     """The `metadata.generation` of the spec that was last applied."""
 

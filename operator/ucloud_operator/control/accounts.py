@@ -148,9 +148,11 @@ def edge_of(group: GroupStatus, usage: int | None = None) -> Edge:
     usage = group.tree_usage if usage is None else usage
     too_much = max(0, group.tree_usage - usage)
     allocations = []
-    for status in sorted(group.allocations, key=lambda a: (a.end_date, a.id), reverse=True):
+    for status in sorted(
+        group.allocations, key=lambda a: (Phase(a.phase) is Phase.ACTIVE, a.end_date, a.id), reverse=True
+    ):
         phase = Phase(status.phase)
-        returned = min(too_much, status.used) if phase is Phase.ACTIVE else 0
+        returned = min(too_much, status.used)
         too_much -= returned
         used = status.used - returned
         allocations.append(Allocation(status.id, status.quota, status.start_date, status.end_date, used, phase))

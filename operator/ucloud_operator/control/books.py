@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from ucloud_operator.api.wallet import WalletReference
     from ucloud_operator.control.world import World
     from ucloud_operator.ledger.state import WalletNumbers
-    from ucloud_operator.lifecycle.statement import Settled
     from ucloud_operator.settings import Settings
 
 UNDER_WAY_MS = 10_000
@@ -66,6 +65,7 @@ class Plan:
     next_change_ms: int  # when an allocation begins or ends, FOREVER_MS if none does
     circles: tuple[tuple[str, ...], ...]
     reserved: Mapping[str, int]  # by wallet: what is set aside for its own jobs and not used yet
+    recent_runs: tuple[str, ...]  # the uids of jobs that have only just begun, and are counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,13 @@ class Books:
             next_change_ms=_next_change(state),
             circles=ledger.circles(),
             reserved={key: self._reserved(key, ledger.at_ms) for key in component},
+            recent_runs=self._recent_runs(state),
         )
+
+    def _recent_runs(self, state: State) -> tuple[str, ...]:
+        jobs = (self._world.jobs.find(meter.uid) for meter in state.meters)
+        young = (job.metadata.uid for job in jobs if job is not None and _began_ms(job) + UNDER_WAY_MS >= state.at_ms)
+        return tuple(sorted(young))
 
     def _goes_on(self, uid: str) -> bool:
         """Say whether a job's end isn't in its status yet."""
@@ -348,13 +354,14 @@ class Books:
     def _tree(self, wallets: Mapping[str, Wallet], now_ms: int, ends: Mapping[str, int]) -> State:
         stamps = [wallet.status.metered_at for wallet in wallets.values() if wallet.status.metered_at is not None]
         at_ms = max(stamps, default=now_ms)
+        newest = (wallet.status.recent_runs for wallet in wallets.values() if wallet.status.metered_at == at_ms)
+        recent = frozenset(uid for uids in newest for uid in uids)
         local: dict[str, int] = {}
         meters: list[Meter] = []
         for key, wallet in wallets.items():
-            settled = self._world.settled(account_of(wallet))
-            local[key] = wallet.status.opening_usage + settled.usage
+            local[key] = wallet.status.opening_usage + self._world.settled(account_of(wallet)).usage
             for job in self._world.jobs_of(key):
-                meter = self._meter(job, wallet, settled, at_ms, ends)
+                meter = self._meter(job, wallet, at_ms, recent, ends)
                 if isinstance(meter, int):
                     local[key] += meter
                 else:
@@ -363,18 +370,25 @@ class Books:
         return State(at_ms, tuple(tree_accounts(wallets, local)), tuple(meters))
 
     def _meter(
-        self, job: UCloudJob, wallet: Wallet, settled: Settled, at_ms: int, ends: Mapping[str, int]
+        self, job: UCloudJob, wallet: Wallet, at_ms: int, recent: frozenset[str], ends: Mapping[str, int]
     ) -> Meter | int:
-        """Return the job's meter while it runs, else its usage, which is 0 where it is counted elsewhere."""
+        """Return the job's meter while it runs, else its usage, which is 0 where it is counted elsewhere.
+
+        A run that the checkpoint may have missed owes what it has cost until then, as far as there is room: credits
+        that others have spent before its start was learned can't be spent again.
+        """
         status, uid = job.status, job.metadata.uid
-        if uid in settled.uids or (status.wallet is not None and status.wallet.uid != wallet.metadata.uid):
+        if uid in self._world.settled(account_of(wallet)).uids or (
+            status.wallet is not None and status.wallet.uid != wallet.metadata.uid
+        ):
             return 0
         run = open_run(status)
         reserved = 0 if job.is_final else reserved_for(job, self._world.pods_of(job))
         if job.is_final or run is None or reserved:
             return max(status.usage, reserved)
         runs = runs_of(job, self._end_ms(job, ends))
-        charged = max(status.usage, usage_at(runs, at_ms)) if _was_known(job, at_ms) else status.usage
+        counted = uid in recent or _began_ms(job) + UNDER_WAY_MS < at_ms
+        charged = max(status.usage, usage_at(runs, at_ms)) if counted else status.usage
         return Meter(uid, wallet.key, runs, charged)
 
     def trouble(self, wallet: Wallet, below: frozenset[str] = frozenset()) -> str:
@@ -429,14 +443,10 @@ def circle_of(plan: Plan, wallet_key: str) -> str:
     return f"Circle: its parents lead back to itself: {' -> '.join((*circle, circle[0]))}" if circle else ""
 
 
-def _was_known(job: UCloudJob, at_ms: int) -> bool:
-    """Say whether a checkpoint of that instant surely has the job's open run in it.
-
-    If not, what the run has cost until then falls due then, as far as there is room: credits that others have spent
-    before its start was learned can't be spent again.
-    """
+def _began_ms(job: UCloudJob) -> int:
+    """Return when a job's status said that it runs (unix ms)."""
     began_ms = (each.last_transition_time for each in job.status.conditions if each.type == "Running")
-    return max(began_ms, default=FOREVER_MS) + UNDER_WAY_MS < at_ms
+    return max(began_ms, default=FOREVER_MS)
 
 
 def _lasts_ms(ledger: Ledger, uid: str, wallet_key: str, run: Run) -> int | None:

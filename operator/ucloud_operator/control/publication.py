@@ -72,11 +72,12 @@ def publish(wallet: Wallet, plan: Plan, around: Around, settings: Settings) -> P
     account = next(account for account in state.wallets if account.name == wallet.key)
     left = sum(gone.usage for gone in around.departed)
     left_again = {gone.key for gone in around.departing}
+    aside = sum(plan.reserved[key] for key in _at_and_below(state, wallet.key))
     status = WalletStatus(
         quota=saturate(numbers.quota),
-        local_usage=saturate(numbers.local_usage - left),
-        total_usage=saturate(numbers.total_usage),
-        tree_usage=saturate(numbers.tree_usage),
+        local_usage=saturate(numbers.local_usage - left - plan.reserved[wallet.key]),
+        total_usage=saturate(numbers.total_usage - aside),
+        tree_usage=saturate(numbers.tree_usage - aside),
         total_allocated=saturate(numbers.total_allocated),
         max_usable=saturate(numbers.max_usable),
         locked=numbers.locked,
@@ -87,6 +88,7 @@ def publish(wallet: Wallet, plan: Plan, around: Around, settings: Settings) -> P
         observed_generation=wallet.metadata.generation,
         opening_usage=max(before.opening_usage, wallet.spec.opening_usage) if edited else before.opening_usage,
         blocked=around.blocked,
+        recent_runs=plan.recent_runs,
         settled_usage=saturate(around.settled.usage),
         excess=saturate(numbers.excess),
         departed=(*(gone for gone in old.departed if gone.key not in left_again), *around.departing),
@@ -95,6 +97,17 @@ def publish(wallet: Wallet, plan: Plan, around: Around, settings: Settings) -> P
     )
     hurried = edited or bool(around.departing)
     return Publication(status, _due_ms(old, status, hurried=hurried, settings=settings), state)
+
+
+def _at_and_below(state: State, key: str) -> set[str]:
+    """Return a wallet and all that it pays for."""
+    found, todo = {key}, [key]
+    while todo:
+        above = todo.pop()
+        below = {each.name for each in state.wallets if any(edge.parent == above for edge in each.edges)} - found
+        found |= below
+        todo.extend(below)
+    return found
 
 
 def conditions(wallet: Wallet, numbers: WalletNumbers, plan: Plan, trouble: str) -> tuple[Condition, ...]:

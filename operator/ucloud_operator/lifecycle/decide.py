@@ -68,7 +68,8 @@ def clean_up(view: View) -> Decision | None:
     held = tuple(pod for pod in ended if pod.is_held)
     unwanted = tuple(pod for pod in alive if not pod.is_being_deleted)
     in_the_way = view.run_pods if suspended else ()
-    leftover = tuple(pod for pod in in_the_way if pod in ended and not pod.is_being_deleted)
+    stopped = tuple(pod for pod in ended if pod.stop is not None)  # by their deadline, when nobody was there to delete
+    leftover = tuple(pod for pod in (*in_the_way, *stopped) if pod in ended and not pod.is_being_deleted)
     commands: list[Command] = []
     if unwanted:
         commands.append(DeletePods(unwanted, grace_seconds_of(job, FOREVER_MS, view.now_ms)))
@@ -193,7 +194,7 @@ def note_edit(view: View) -> Decision | None:
     """Whatever was edited is noted; a time allocation that grew moves the end, and the job says so."""
     job, status = view.job, view.job.status
     untouched = status.observed_generation == job.metadata.generation
-    if status.state is None or untouched or view.wish is not None:
+    if status.state is None or untouched or (view.wish is not None and status.state is not JobState.SUSPENDED):
         return None
     changes: dict[str, object] = {"observed_generation": job.metadata.generation}
     run = open_run(status)

@@ -90,9 +90,6 @@ class PodStatus(Model):
     container_statuses: tuple[ContainerStatus, ...] = ()
 
 
-_OBITUARY: Final = "DisruptionTarget"
-"""The condition that controllers put on a pod whose node is long gone: no sign of life."""
-
 _NOTHING: Final = ContainerState()
 
 
@@ -184,11 +181,7 @@ class Pod(Model):
             self.metadata.deletion_timestamp,
             self.status.start_time,
             self.started_ms,
-            *(
-                each.last_transition_time
-                for each in self.status.conditions
-                if each.type in _OF_LIFE and each.status == "True"
-            ),
+            *(condition.last_transition_time for condition in self.status.conditions),
         )
         return max(sign for sign in signs if sign is not None)
 
