@@ -67,6 +67,13 @@ class Kind:
         return items
 
 
+def told(kind: Kind, namespace: str) -> str:
+    """Return what there is to know about a namespace and the operator, for a test that has failed."""
+    state = kind.kubectl("get", "ucloudjobs,wallets,pods,events", f"--namespace={namespace}", "--output=yaml")
+    log = kind.kubectl("logs", "--namespace=ucloud-system", "--selector=app.kubernetes.io/name=ucloud-operator")
+    return f"{state}\n{log}"
+
+
 def eventually(ask: Callable[[], T | None], within_seconds: float = 60) -> T:
     """Ask until the answer is true, and return it."""
     deadline = time.monotonic() + within_seconds

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.e2e.kind import Kind, application, eventually, job, product, workspace
+from tests.e2e.kind import Kind, application, eventually, job, product, told, workspace
 from ucloud_operator.api import JobState, UCloudJob, parse_time
 
 HEEDS = "trap 'exit 0' TERM; while true; do sleep 0.1; done"
@@ -11,7 +11,10 @@ PRICE = 600_000  # per minute: 10,000 per second
 
 
 def finished_job(kind: Kind, namespace: str, name: str) -> UCloudJob:
-    return eventually(lambda: found if (found := kind.job(namespace, name)).is_final else None, 90)
+    try:
+        return eventually(lambda: found if (found := kind.job(namespace, name)).is_final else None, 120)
+    except AssertionError as error:
+        raise AssertionError(f"{error}\n{told(kind, namespace)}") from None
 
 
 def updates(job: UCloudJob) -> list[tuple[JobState | None, str | None]]:

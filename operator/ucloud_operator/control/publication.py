@@ -72,7 +72,7 @@ def publish(wallet: Wallet, plan: Plan, around: Around, settings: Settings) -> P
     account = next(account for account in state.wallets if account.name == wallet.key)
     left = sum(gone.usage for gone in around.departed)
     left_again = {gone.key for gone in around.departing}
-    aside = sum(plan.reserved[key] for key in _at_and_below(state, wallet.key))
+    aside = sum(plan.reserved[key] for key in _at_and_below(state, wallet.key)) if any(plan.reserved.values()) else 0
     status = WalletStatus(
         quota=saturate(numbers.quota),
         local_usage=saturate(numbers.local_usage - left - plan.reserved[wallet.key]),
