@@ -104,6 +104,13 @@ def test_a_start_that_is_learned_late_is_charged_at_once_as_far_as_there_is_room
     assert ledger.state().meters[0].overrun == 100
 
 
+def test_arrears_of_a_wallet_without_credits_do_not_hide_those_of_another() -> None:
+    story = money(at_ms=10).wallet("empty").wallet("w", 10).job("a", "empty", price=1, per_ms=2)
+    ledger = story.job("j", "w", price=2, per_ms=1).ledger()
+    assert stops(ledger, 10) == {"a": 10, "j": 10}
+    assert [(meter.charged, meter.overrun) for meter in ledger.state().meters] == [(0, 5), (10, 10)]
+
+
 def test_a_job_that_ends_by_itself_at_the_exhaustion_is_not_stopped() -> None:
     story = money().wallet("w", 10).job("j", "w", price=1, per_ms=1, end=10).job("k", "w", price=0, end=99)
     assert stops(story.ledger(), 50) == {}
