@@ -43,7 +43,8 @@ class Kubelets:
         self.started_ms: dict[str, int] = {}
         self.lost: set[str] = set()
         """Pods whose node was lost under them."""
-        self._nodes = itertools.cycle(nodes)
+        self._nodes = nodes
+        self._next_node = itertools.cycle(nodes)
         self._lives: dict[str, PodLife] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         api.storage.listen(self._heard)
@@ -74,7 +75,7 @@ class Kubelets:
             life.see(pod)
         elif write.before is None and not pod["spec"].get("nodeName"):
             self.spawn(self._schedule(pod))
-        elif pod["spec"].get("nodeName") and pod["status"]["phase"] not in _ENDED:
+        elif pod["spec"].get("nodeName") in self._nodes and pod["status"]["phase"] not in _ENDED:
             self._lives[uid] = PodLife(self, pod)
             self.spawn(self._lives[uid].run())
 
@@ -93,7 +94,7 @@ class Kubelets:
             if pod["metadata"]["uid"] != metadata["uid"] or "deletionTimestamp" in pod["metadata"]:
                 return
             if self.schedulable:
-                self.api.bind(pod, next(self._nodes))
+                self.api.bind(pod, next(self._next_node))
                 return
             if not said:
                 self.report(pod, podstatus.unschedulable(pod, self.api.now_ms()))

@@ -126,8 +126,10 @@ def job(
     }
 
 
-def pod(name: str = "p", *, node: str | None = None, grace_seconds: int = 30, **behaviour: str) -> Json:
-    """A pod of nobody's, on a node where that is said, else one that no scheduler takes care of."""
+def pod(
+    name: str = "p", *, node: str | None = None, scheduled: bool = False, grace_seconds: int = 30, **behaviour: str
+) -> Json:
+    """A pod of nobody's, on a node where that is said; no scheduler takes care of it unless that is said."""
     env = [{"name": f"DEVCLUSTER_{setting.upper()}", "value": value} for setting, value in behaviour.items()]
     return {
         "apiVersion": "v1",
@@ -137,6 +139,6 @@ def pod(name: str = "p", *, node: str | None = None, grace_seconds: int = 30, **
             "restartPolicy": "Never",
             "terminationGracePeriodSeconds": grace_seconds,
             "containers": [{"name": "user-job", "image": "registry.example.com/acme/web:1.0.0", "env": env}],
-            **({"nodeName": node} if node else {"schedulerName": "nobody"}),
+            **({"nodeName": node} if node else {} if scheduled else {"schedulerName": "nobody"}),
         },
     }

@@ -8,7 +8,7 @@ from importlib import import_module
 
 import pytest
 
-_PARTS = ("stage", "objects", "pods", "watching")
+_PARTS = ("stage", "objects", "pods", "watching", "controllers", "kubelets")
 
 for part in _PARTS:
     pytest.register_assert_rewrite(f"{__name__}.{part}")

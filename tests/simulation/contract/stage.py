@@ -103,6 +103,12 @@ class Stage:
         self.operator = Player("operator", operator, self)
         self._known: dict[str, Json] = {}
 
+    def elsewhere(self, namespace: str) -> Stage:
+        """Return the same stage in another namespace; what happens there is noted here too."""
+        other = Stage(namespace, self.admin.client, self.operator.client)
+        other.transcript = self.transcript
+        return other
+
     def place(self, resource: Resource) -> dict[str, Any]:
         """Return where objects of a kind go, as the client takes it."""
         return {"namespace": self.namespace} if resource.namespaced else {}
@@ -114,6 +120,10 @@ class Stage:
         before = self._known.get(thing["metadata"]["uid"])
         self._known[thing["metadata"]["uid"]] = thing
         return "new" if before is None else f"changed {sorted(_changes(before, thing))}"
+
+    async def seconds(self, seconds: float) -> None:
+        """Let time pass."""
+        await asyncio.sleep(seconds)
 
     async def settled(self, met: Callable[[], Awaitable[bool]], *, within_seconds: float = 20) -> None:
         """Wait until something is so."""
