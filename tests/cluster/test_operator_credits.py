@@ -3,8 +3,6 @@
 import asyncio
 import time
 
-import pytest
-
 from tests.cluster.storytelling.cast import FAILURE, IN_QUEUE, PLENTY, RUNNING, SUCCESS, SUSPENDED, Story, allocation
 from tests.cluster.storytelling.telling import story
 from ucloud_operator.api import format_time
@@ -190,7 +188,6 @@ async def test_the_end_of_an_allocation_ends_its_jobs_to_the_millisecond(story: 
     assert wallet.status.groups[0].allocations[0].phase == "Retired"
 
 
-@pytest.mark.xfail(reason="a checkpoint soon after a start is taken for one without it")
 @story
 async def test_jobs_run_on_over_the_seam_between_two_allocations(story: Story) -> None:
     home = await story.workspace()

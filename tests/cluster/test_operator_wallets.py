@@ -2,8 +2,6 @@
 
 import asyncio
 
-import pytest
-
 from tests.cluster.storytelling.cast import FAILURE, PLENTY, PRICE, SUCCESS, Story, allocation, category
 from tests.cluster.storytelling.telling import story
 from ucloud_operator.api import Wallet
@@ -45,7 +43,6 @@ async def test_a_wallet_that_is_its_own_parent_is_a_circle_too(story: Story) -> 
     await home.account.until(lambda wallet: said(wallet)[:2] == ("True", "Circle"))
 
 
-@pytest.mark.xfail(reason="a job whose wallet is deleted is charged nothing")
 @story
 async def test_a_wallet_that_is_deleted_stops_its_jobs_and_leaves_its_usage_above(story: Story) -> None:
     faculty = await story.workspace("faculty")

@@ -37,7 +37,7 @@ SETTINGS: Final = MappingProxyType(
     }
 )
 """Short, so that stories are."""
-AT_ONCE: Final = 48
+AT_ONCE: Final = 20
 LONGEST_SECONDS: Final = 180
 
 Body = Callable[..., Coroutine[Any, Any, None]]
