@@ -388,8 +388,11 @@ class Books:
             return max(status.usage, reserved)
         runs = runs_of(job, self._end_ms(job, ends))
         counted = uid in recent or _began_ms(job) + UNDER_WAY_MS < at_ms
-        charged = max(status.usage, usage_at(runs, at_ms)) if counted else status.usage
-        return Meter(uid, wallet.key, runs, charged)
+        overrun = (
+            max(0, usage_at(runs[:-1], run.started_at) - status.usage) if runs[:-1] else 0
+        )  # of runs that are over
+        charged = max(status.usage, usage_at(runs, at_ms) - overrun) if counted else status.usage
+        return Meter(uid, wallet.key, runs, charged, overrun)
 
     def trouble(self, wallet: Wallet, below: frozenset[str] = frozenset()) -> str:
         """Return why a wallet can't be used, whatever its numbers, as `Word: sentence`, or an empty string."""
