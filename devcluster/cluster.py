@@ -57,8 +57,10 @@ class Cluster:
         programs = self.programs
         with self._locked():
             control_plane = ControlPlane(self.state)
-            control_plane.start(programs)
+            ports = control_plane.start_servers(programs)
             install.nodes(self, self.nodes)
+            control_plane.start_clients(programs, ports)
+            install.wait_for_nodes(self)
             control_plane.check()
             if not bare:
                 install.product(self)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from devcluster.ports import LOOPBACK
 from devcluster.programs import Programs
-from devcluster.users import ADMIN, kubeconfig, token_file
+from devcluster.users import CONTROLLER_MANAGER, KUBELETS, SCHEDULER, User, kubeconfig, token_file
 
 KUBE_API_QPS = 500
 
@@ -79,27 +79,32 @@ def api_server(programs: Programs, state: Path, ports: Ports) -> list[str]:
 
 
 def clients(programs: Programs, state: Path, ports: Ports, stages: Path) -> Iterator[tuple[str, list[str]]]:
-    """Everything that works through the API server. `--master` repeats what the kubeconfig says: see above."""
-    login = [f"--kubeconfig={kubeconfig(state, ADMIN)}", f"--master={server_url(ports)}"]
+    """Everything that works through the API server, each with an identity and the rights that it has elsewhere."""
+
+    def login(user: User) -> list[str]:
+        """`--master` repeats what the kubeconfig says: see above."""
+        return [f"--kubeconfig={kubeconfig(state, user)}", f"--master={server_url(ports)}"]
+
     quick = [f"--kube-api-qps={KUBE_API_QPS}", f"--kube-api-burst={2 * KUBE_API_QPS}"]
     alone = ["--leader-elect=false", "--secure-port=0"]
     yield (
         "controller-manager",
         [
             str(programs.controller_manager),
-            *login,
+            *login(CONTROLLER_MANAGER),
             *quick,
             *alone,
+            "--use-service-account-credentials",  # policies know the garbage collector by its name
             f"--service-account-private-key-file={_signing_key(state)}",
             f"--root-ca-file={certificate(state)}",
         ],
     )
-    yield "scheduler", [str(programs.scheduler), *login, *quick, *alone]
+    yield "scheduler", [str(programs.scheduler), *login(SCHEDULER), *quick, *alone]
     yield (
         "kwok",  # sets itself no limit of requests
         [
             str(programs.kwok),
-            *login,
+            *login(KUBELETS),
             f"--config={stages}",
             "--manage-nodes-with-label-selector=type=kwok",
             "--node-lease-duration-seconds=40",

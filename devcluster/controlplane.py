@@ -1,7 +1,7 @@
 """The processes of a cluster: started, kept and ended together.
 
-`start` makes true what it wants to see: it keeps what runs as it should, and starts what is missing, has died, or was
-started with another command. So a second `start` changes nothing, and the same code mends whatever a crash left.
+Starting makes true what it wants to see: it keeps what runs as it should, and starts what is missing, has died, or was
+started with another command. So a second start changes nothing, and the same code mends whatever a crash left.
 """
 
 import json
@@ -36,10 +36,14 @@ class ControlPlane:
         """One component's process."""
         return Process(self.state, name)
 
-    def start(self, programs: Programs) -> None:
-        """Start what doesn't run yet; afterwards the API server answers and the kubeconfigs are right."""
-        ports = self._start_servers(programs)
+    def start_servers(self, programs: Programs) -> Ports:
+        """Start etcd and the API server; afterwards it answers and the kubeconfigs are right."""
+        ports = self._start_on_free_ports(programs)
         users.write_kubeconfigs(self.state, components.server_url(ports), components.certificate(self.state))
+        return ports
+
+    def start_clients(self, programs: Programs, ports: Ports) -> None:
+        """Start the rest, which works through the API server."""
         stages = kubelets.write_configuration(self.state)
         for name, command in components.clients(programs, self.state, ports, stages):
             self._ensure(name, command)
@@ -57,8 +61,8 @@ class ControlPlane:
         for pid in orphans(self.state):
             end_session(pid, still_runs=partial(is_alive, pid))
 
-    def _start_servers(self, programs: Programs) -> Ports:
-        """Start etcd and the API server; on other ports where somebody else has taken theirs."""
+    def _start_on_free_ports(self, programs: Programs) -> Ports:
+        """Start the servers; on other ports where somebody else has taken theirs."""
         for _ in range(_PORT_ATTEMPTS):
             ports = self._choose_ports()
             etcd = components.etcd(programs, self.state, ports)

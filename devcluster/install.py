@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import yaml
+
 from devcluster.problems import DevclusterError
 
 if TYPE_CHECKING:
     from devcluster.cluster import Cluster
 
+_KUBELETS_ROLE = Path(__file__).parent / "kwok" / "role.yaml"
 _CHECKOUT = Path(__file__).parent.parent
 _CRDS = _CHECKOUT / "crds"
 _BASE = _CHECKOUT / "manifests" / "base"
@@ -20,9 +23,13 @@ _POLICIES_ACT_SECONDS = 30.0
 
 
 def nodes(cluster: "Cluster", count: int) -> None:
-    """Put up nodes for KWOK to play, and wait until pods can be created and run."""
-    items = [_node(f"node-{number}") for number in range(1, count + 1)]
+    """Put up nodes for KWOK to play, and give it the rights to."""
+    items = [*yaml.safe_load_all(_KUBELETS_ROLE.read_text()), *(_node(f"node-{n}") for n in range(1, count + 1))]
     cluster.kubectl("apply", "--filename=-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
+
+
+def wait_for_nodes(cluster: "Cluster") -> None:
+    """Wait until pods can be created and run."""
     cluster.kubectl("wait", "--for=create", "serviceaccount/default", "--timeout=60s")
     cluster.kubectl("wait", "--for=condition=Ready", "nodes", "--selector=type=kwok", "--timeout=60s")
 

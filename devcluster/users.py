@@ -1,5 +1,6 @@
 """Who can log in, and how: a static token file for the API server, and a kubeconfig per user."""
 
+import hashlib
 import json
 import secrets
 from dataclasses import dataclass
@@ -28,12 +29,17 @@ OPERATOR = User(
 )
 """The operator's service account, without the detour over a token that runs out."""
 
-USERS = (ADMIN, ALICE, BOB, OPERATOR)
+CONTROLLER_MANAGER = User("controller-manager", "system:kube-controller-manager", ())
+SCHEDULER = User("scheduler", "system:kube-scheduler", ())
+KUBELETS = User("kubelets", "system:node:kwok", ("system:nodes",))
+"""KWOK plays all nodes, so unlike a kubelet it may write to every node's pods: `kwok/role.yaml` says what it may do."""
+
+USERS = (ADMIN, ALICE, BOB, OPERATOR, CONTROLLER_MANAGER, SCHEDULER, KUBELETS)
 
 
 def token_file(state: Path) -> Path:
-    """The API server's list of tokens; written once, so that tokens survive a repair."""
-    path = state / "tokens.csv"
+    """The API server's list of tokens; written once for these users, so that tokens survive a repair."""
+    path = state / f"tokens-{hashlib.sha256(repr(USERS).encode()).hexdigest()[:12]}.csv"
     if not path.exists():
         _write_private(path, "".join(f"{_new_line(user)}\n" for user in USERS))
     return path

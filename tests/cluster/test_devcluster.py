@@ -14,6 +14,7 @@ import pytest
 from devcluster import ADMIN, ALICE, OPERATOR, Cluster, DevclusterError, User
 from devcluster.ports import LOOPBACK
 from devcluster.processes import orphans
+from devcluster.users import USERS
 from tests.cluster.support import eventually
 
 CHECKOUT = Path(__file__).parent.parent.parent
@@ -173,3 +174,9 @@ def test_users_are_who_they_should_be(cluster: Cluster) -> None:
     assert who(OPERATOR)["username"] == "system:serviceaccount:ucloud-system:ucloud-operator"
     with pytest.raises(DevclusterError, match="cannot list"):
         cluster.kubectl("get", "nodes", user=ALICE)
+
+
+@pytest.mark.parametrize("user", USERS[1:], ids=lambda user: user.name)
+def test_only_the_admin_may_do_everything(cluster: Cluster, user: User) -> None:
+    with pytest.raises(DevclusterError, match="cannot create"):
+        cluster.kubectl("create", "namespace", "mine", "--dry-run=server", user=user)
