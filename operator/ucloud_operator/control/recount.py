@@ -116,15 +116,18 @@ class Recount:
     def used_by(self, job: UCloudJob, moment: Moment) -> Span:
         """Return what may have been counted for a job."""
         used, ended = exactly(usage_as_of(job, moment.at_ms)), open_run(job.status) is None
+        if ended:  # what a bill says counts from when it is written, also in what is published as of just before
+            billed, began_ms = exactly(job.status.usage), max((run.started_at for run in job.status.runs), default=0)
+            used = billed if moment.idle and began_ms <= moment.at_ms else used | billed
         changes = (each.last_transition_time for each in job.status.conditions)
         known = max(changes, default=moment.at_ms) + UNDER_WAY_MS < moment.at_ms or (ended and moment.idle)
         expected = used if known else used | _before_the_news(job, moment.at_ms)
         if job.spec.funding != "Reserve":
             return expected
-        aside = exactly(max(used.least, reserved_for(job, self._world.pods_of(job))))
+        aside = exactly(max(used.most, reserved_for(job, self._world.pods_of(job))))
         if known and not ended and not moment.paths:
             return aside
-        return expected | aside | (exactly(used.least) if known else _aside_before(job))
+        return expected | aside | (used if known else _aside_before(job))
 
 
 def usage_as_of(job: UCloudJob, at_ms: int) -> int:

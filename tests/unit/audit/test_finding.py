@@ -50,7 +50,14 @@ def test_a_unit_too_much_is_seen() -> None:
 def test_a_running_job_counts_as_of_when_the_wallet_was_published() -> None:
     assert differences(facts().wallet("lab", says=cost(100)).job("runs")) == {}
     assert differences(facts().wallet("lab", says=cost(60), published=60).job("runs")) == {}
-    assert differences(facts().wallet("lab", says=cost(60), published=60).job("ended", until=90)) == {}
+    assert (
+        differences(facts().wallet("lab", says=cost(60), published=60, ratePerMinute=1000).job("ended", until=90)) == {}
+    )
+    assert differences(facts().wallet("lab", says=0, published=60).job("later", since=70, until=90)) == {}
+
+
+def test_a_bill_counts_also_in_what_is_published_as_of_the_moment_before() -> None:
+    assert differences(facts().wallet("lab", says=700, published=41.999).job("ended", until=42)) == {}
 
 
 def test_what_was_billed_counts_and_not_what_the_runs_would_have_cost() -> None:
