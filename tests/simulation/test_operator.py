@@ -133,6 +133,51 @@ def test_all_jobs_below_an_edge_stop_when_it_is_used_up_and_only_they() -> None:
     play(story())
 
 
+def overruns_ms(simulation: Simulation) -> list[int]:
+    """How long containers ran after what their job was billed for."""
+    ends = {each.metadata.uid: each.status.runs[-1].ended_at or 0 for each in simulation.jobs()}
+    return [
+        simulation.kubelets.finished_ms[uid] - ends[pod["metadata"]["labels"]["ucloud.dk/job-uid"]]
+        for uid, pod in simulation.audit.pods.items()
+    ]
+
+
+@pytest.mark.parametrize(("behaviour", "most_ms"), [({}, 1000), ({"ignore_sigterm": "true"}, 3000)])
+def test_when_many_wallets_run_dry_all_containers_stop_in_time(behaviour: dict[str, str], most_ms: int) -> None:
+    async def story() -> None:
+        simulation = await prepared(**behaviour)
+        for number in range(25):
+            quota = 160_000 + 100 * number
+            simulation.apply(wallet(quota=quota), job("a"), job("b", replicas=2), namespace=f"team-{number}")
+        await simulation.until(lambda: simulation.jobs() and simulation.is_over())
+        overruns = overruns_ms(simulation)
+        assert len(overruns) == 75
+        assert max(overruns) <= most_ms
+        check_bills(simulation)
+
+    play(story())
+
+
+def test_the_kubelet_stops_a_job_in_time_when_nobody_else_is_there() -> None:
+    async def story() -> None:
+        simulation = await prepared()
+        simulation.apply(wallet(quota=QUOTA, used=USED), job())
+        await simulation.until(lambda: any("activeDeadlineSeconds" in pod["spec"] for pod in simulation.pods()))
+        await simulation.pass_seconds(1)
+        (first,) = simulation.replicas
+        first.process.kill()
+        await simulation.until(lambda: not simulation.kubelets.running)
+        await simulation.pass_seconds(100)
+        simulation.start_operator()
+        await simulation.until(simulation.is_over)
+        assert simulation.job().status.reason == "OutOfCredits"
+        assert max(overruns_ms(simulation)) <= 2500  # a deadline counts whole seconds, and is obeyed up to one late
+        await simulation.pass_seconds(5)
+        check_bills(simulation)
+
+    play(story())
+
+
 def test_a_job_that_was_suspended_before_it_ran_runs_with_new_pods() -> None:
     async def story() -> None:
         simulation = await prepared(start_after="9s", exit_after="5s")
