@@ -17,6 +17,7 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 import kopf
+from kopf._core.engines.peering import Identity
 
 from ucloud_operator import metrics
 from ucloud_operator.api import GROUP, VERSION
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 KOPF_PAUSE_SECONDS = 2
+KOPF_IDENTITY = Identity("ucloud-operator")
+"""For a peering that we don't use; Kopf would look for the name of the user, and a container's has none."""
 PLURALS = ("wallets", "ucloudjobs", "computeproducts", "applications")
 
 
@@ -116,7 +119,12 @@ async def run_kopf(operator: Operator, told: asyncio.Event) -> None:
         obedience = asyncio.create_task(obey(ready, told))
         try:
             await kopf.operator(
-                registry=build(operator), clusterwide=True, standalone=True, ready_flag=ready, stop_flag=told
+                registry=build(operator),
+                identity=KOPF_IDENTITY,
+                clusterwide=True,
+                standalone=True,
+                ready_flag=ready,
+                stop_flag=told,
             )
         except Exception:
             logger.exception("Kopf has stopped; starting it again in %d s", KOPF_PAUSE_SECONDS)

@@ -15,7 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 from tests.simulation import admission
 from tests.simulation.kinds import KINDS, Kind, begun, changed, check
-from tests.simulation.objects import Json, copied, field_selected, merged, selected, stamp, stamped_ms
+from tests.simulation.objects import (
+    Json,
+    copied,
+    field_selected,
+    merged,
+    selected,
+    stamp,
+    stamped_ms,
+    without_finalizers,
+)
 from tests.simulation.refusals import (
     already_exists,
     bad_request,
@@ -108,7 +117,7 @@ class Api:
         if subresource and not kind.has_status:
             raise not_found(resource, f"{name}/{subresource}")
         old = self.get(resource, namespace, name)
-        new = merged(old, body)
+        new = merged(old, without_finalizers(old, body))
         if kind.is_custom:
             new = conformed(new, schema_of(resource))
         if new["metadata"].get("resourceVersion") != old["metadata"]["resourceVersion"]:

@@ -18,6 +18,17 @@ def copied(thing: Json) -> Json:
     return copy
 
 
+def without_finalizers(old: Json, body: Json) -> Json:
+    """Return a strategic patch that takes finalizers off as the plain one that comes to the same."""
+    directive = "$deleteFromPrimitiveList/finalizers"
+    metadata = body.get("metadata", {})
+    if directive not in metadata:
+        return body
+    left = [each for each in old["metadata"].get("finalizers", []) if each not in metadata[directive]]
+    others = {name: value for name, value in metadata.items() if name != directive}
+    return {**body, "metadata": {**others, "finalizers": left}}
+
+
 def merged(target: Any, patch: Any) -> Any:
     """Apply a merge patch (RFC 7386); neither of the two is changed."""
     if not isinstance(patch, dict):

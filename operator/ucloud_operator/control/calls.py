@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ucloud_operator import metrics
 from ucloud_operator.api import format_time
-from ucloud_operator.kube.errors import AlreadyExists, Conflict, NotFound
+from ucloud_operator.kube.errors import AlreadyExists, Conflict, Invalid, NotFound
 from ucloud_operator.kube.resources import PODS, SERVICES, UCLOUDJOBS
 from ucloud_operator.lifecycle import pods as templates
 from ucloud_operator.lifecycle.decide import JOB_FINALIZER
@@ -192,19 +192,18 @@ class Calls:
 
         async def release(pod: Pod) -> None:
             self._measure(pod)
-            body = {"metadata": {"finalizers": [f for f in pod.metadata.finalizers if f != templates.FINALIZER]}}
-            try:
-                answer = await self._client.patch(
+            try:  # the kubelet still writes to it at this moment: what needs the newest version would not get through
+                answer = await self._client.remove_finalizer(
                     PODS,
                     pod.metadata.name,
-                    body,
+                    templates.FINALIZER,
+                    uid=pod.metadata.uid,
                     namespace=pod.metadata.namespace,
-                    resource_version=pod.metadata.resource_version,
                 )
-            except (NotFound, Conflict):
+            except (NotFound, Conflict, Invalid):
                 await self._refresh_pod(pod)
                 return
-            if pod.is_being_deleted and not body["metadata"]["finalizers"]:
+            if pod.is_being_deleted and pod.metadata.finalizers == (templates.FINALIZER,):
                 self._world.pods.remove(answer)  # the same as with jobs below
             else:
                 self._world.pods.apply(answer)

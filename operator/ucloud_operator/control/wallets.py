@@ -191,7 +191,10 @@ class Wallets:
         except Conflict:
             await self._refresh(wallet)
             return
-        self._world.wallets.apply(answer)
+        if wallet.is_being_deleted and not finalizers:
+            self._world.wallets.remove(answer)  # the answer is the last that is seen of it, and its version the old one
+        else:
+            self._world.wallets.apply(answer)
 
     def _departing(self, wallet: Wallet, plan: Plan) -> Iterator[DepartedWallet]:
         """Return the wallets below that are being deleted, spend nothing any more and aren't in our status yet."""

@@ -157,6 +157,15 @@ class Client:
             Request(verb="patch", resource=resource, namespace=namespace, name=name, body=encode(body))
         )
 
+    async def remove_finalizer(
+        self, resource: Resource, name: str, finalizer: str, *, uid: str, namespace: str | None = None
+    ) -> JsonObject:
+        """Take one finalizer off an object of a kind of Kubernetes' own, whatever else is written to it meanwhile."""
+        body = {"metadata": {"uid": uid, "$deleteFromPrimitiveList/finalizers": [finalizer]}}
+        return await self._send(
+            Request(verb="patch", resource=resource, namespace=namespace, name=name, strategic=True, body=encode(body))
+        )
+
     async def patch_status(
         self, resource: Resource, name: str, status: Json, *, resource_version: str, namespace: str | None = None
     ) -> JsonObject:

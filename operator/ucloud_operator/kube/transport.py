@@ -77,6 +77,8 @@ class Request:
     subresource: str = ""
     query: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     body: bytes | None = None
+    strategic: bool = False
+    """Of a patch: that Kubernetes' own rules for merging lists apply, which only its own kinds have."""
     created_name: str | None = None
     """The name in the body of a create, whose address has none."""
 
@@ -97,8 +99,8 @@ class Request:
         """What it needs beside the credentials; compressed answers would cost both sides more than they save."""
         headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
         if self.body is not None:
-            merge = "application/merge-patch+json"
-            headers["Content-Type"] = merge if self.verb == "patch" else "application/json"
+            patch = "application/strategic-merge-patch+json" if self.strategic else "application/merge-patch+json"
+            headers["Content-Type"] = patch if self.verb == "patch" else "application/json"
         return headers
 
     @property
