@@ -48,6 +48,10 @@ test: install  ## Run every check and test that can run on this machine.
 e2e: install  ## Run the end-to-end tests on kind (KIND_NODE_IMAGE and KIND_CONFIG choose what it runs).
 	@$(RUN)/python -m tests --only e2e
 
+.PHONY: bench
+bench: install  ## Measure how long the ledger takes, against what is promised.
+	@$(RUN)/python -m bench.ledger
+
 .PHONY: crds
 crds: install  ## Write crds/ anew from the models in operator/ucloud_operator/api.
 	@$(RUN)/ucloud-operator crds --output crds

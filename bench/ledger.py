@@ -1,0 +1,158 @@
+"""How long the ledger takes on one core, against what is promised.
+
+Every number is the CPU time of this process, as machines are shared; the wall-clock time stands beside it. The median
+of several rounds is what counts, the best says what is possible. A round begins with freshly built values, after a
+garbage collection, so that none pays for another.
+"""
+
+from __future__ import annotations
+
+import gc
+import random
+import statistics
+import time
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from ucloud_operator.ledger import Allocation, Edge, Ledger, Meter, Run, State, Wallet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+MINUTE_MS: Final = 60_000
+FAR_MS: Final = 1_000_000 * MINUTE_MS
+NOW_MS: Final = 60 * MINUTE_MS
+ROUNDS: Final = 15
+
+DEPARTMENTS, WALLETS, JOBS = 30, 1000, 10_000
+SMALL_WALLETS, SMALL_ROOTS, SMALL_PARENTS, SMALL_JOBS = 20, 4, 3, 100
+
+
+# What is computed
+
+
+def tree(chance: random.Random) -> State:
+    """One root, departments, and teams below them: 1,000 wallets with 10,000 jobs that run since some time ago.
+
+    The departments promise three times what they have, so that the next exhaustion is an inner edge's.
+    """
+    departments = [f"department-{number}" for number in range(DEPARTMENTS)]
+    teams = [f"team-{number}" for number in range(WALLETS - DEPARTMENTS - 1)]
+    wallets = [
+        Wallet("root", (edge(None, 10**15),)),
+        *(Wallet(name, (edge("root", chance.randint(10**11, 10**12)),)) for name in departments),
+        *(Wallet(name, (edge(chance.choice(departments), chance.randint(10**10, 10**11)),)) for name in teams),
+    ]
+    return State(NOW_MS, tuple(wallets), tuple(jobs(chance, JOBS, teams)))
+
+
+def tangle(chance: random.Random) -> State:
+    """Twenty wallets, of which all but the roots have three parents among those above them, and a hundred jobs."""
+    names = [f"wallet-{number:02}" for number in range(SMALL_WALLETS)]
+    wallets = [Wallet(name, (edge(None, chance.randint(10**9, 10**10)),)) for name in names[:SMALL_ROOTS]]
+    for number, name in enumerate(names[SMALL_ROOTS:], SMALL_ROOTS):
+        parents = chance.sample(names[:number], SMALL_PARENTS)
+        edges = tuple(edge(parent, chance.randint(10**8, 10**9), chance.randint(2, 1000)) for parent in parents)
+        wallets.append(Wallet(name, edges))
+    return State(NOW_MS, tuple(wallets), tuple(jobs(chance, SMALL_JOBS, names[SMALL_ROOTS:])))
+
+
+def edge(parent: str | None, quota: int, hours: int = 10_000) -> Edge:
+    """Return what one parent granted: two allocations, the first of which ends sooner."""
+    half_ms = NOW_MS + hours * 30 * MINUTE_MS
+    sooner = Allocation("sooner", quota // 2, 0, half_ms)
+    return Edge(parent, (sooner, Allocation("later", quota - quota // 2, 0, FAR_MS)))
+
+
+def jobs(chance: random.Random, count: int, wallets: list[str]) -> Iterator[Meter]:
+    """Return jobs that run, at prices that don't divide each other."""
+    for number in range(count):
+        start_ms = chance.randint(NOW_MS - 30 * MINUTE_MS, NOW_MS)
+        price, replicas = chance.choice((50_000, 7_777, 333_333)), chance.randint(1, 4)
+        yield Meter(f"job-{number}", chance.choice(wallets), (Run(start_ms, None, price, replicas, MINUTE_MS),))
+
+
+# What is measured
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """How long something took, round by round, in milliseconds."""
+
+    what: str
+    bound_ms: float | None  # None: nothing is promised
+    cpu_ms: tuple[float, ...]
+    wall_ms: tuple[float, ...]
+
+    def __str__(self) -> str:
+        """Write it as a row of the table."""
+        median, best, wall = statistics.median(self.cpu_ms), min(self.cpu_ms), statistics.median(self.wall_ms)
+        bound, verdict = "", ""
+        if self.bound_ms is not None:
+            bound, verdict = f"{self.bound_ms:g}", "kept" if median <= self.bound_ms else "MISSED"
+        return f"{self.what:<66}{bound:>7}{median:>10.2f}{best:>9.2f}{wall:>9.2f}  {verdict}".rstrip()
+
+
+HEADING: Final = f"{'ms on one core':<66}{'bound':>7}{'CPU':>10}{'best':>9}{'wall':>9}"
+
+
+def measure(what: str, bound_ms: float | None, prepare: Callable[[], Callable[[], object]]) -> Measurement:
+    """Time what `prepare` returns; what it takes itself doesn't count."""
+    cpu_ms, wall_ms = [], []
+    for _ in range(ROUNDS):
+        act = prepare()
+        gc.collect()
+        cpu_ns, wall_ns = time.process_time_ns(), time.perf_counter_ns()
+        act()
+        cpu_ms.append((time.process_time_ns() - cpu_ns) / 1e6)
+        wall_ms.append((time.perf_counter_ns() - wall_ns) / 1e6)
+    return Measurement(what, bound_ms, tuple(cpu_ms), tuple(wall_ms))
+
+
+def recompute(state: State) -> None:
+    """Build the ledger of a state, go on by a minute, and look for the next exhaustion."""
+    ledger = Ledger(state)
+    ledger.advance(state.at_ms + MINUTE_MS)
+    assert ledger.forecast() is not None  # noqa: S101  # or else nothing was measured
+
+
+def stopped(state: State, uid: str) -> State:
+    """Return the state with a job's run ended now."""
+
+    def ended(meter: Meter) -> Meter:
+        return replace(meter, runs=(*meter.runs[:-1], replace(meter.runs[-1], end_ms=state.at_ms)))
+
+    return replace(state, meters=tuple(ended(meter) if meter.uid == uid else meter for meter in state.meters))
+
+
+def measurements(chance: random.Random) -> Iterator[Measurement]:
+    """Measure everything that is promised."""
+    large = Ledger(tree(chance))
+    large.advance(NOW_MS)
+    state, small = large.state(), Ledger(tangle(chance))
+    small.advance(NOW_MS)
+    new = Meter("new", "team-7", (Run(NOW_MS, None, 50_000, 2, MINUTE_MS),))
+    size = f"{WALLETS:,} wallets, {JOBS:,} jobs"
+    yield measure(f"{size}: build, advance by a minute, forecast", 50, lambda: lambda: recompute(state))
+    yield measure("    of that, build", None, lambda: lambda: Ledger(state))
+    yield measure("    advance", None, lambda: partial(Ledger(state).advance, NOW_MS + MINUTE_MS))
+    yield measure("    forecast", None, lambda: Ledger(state).forecast)
+    yield measure(f"{size}: one job starts", 1, lambda: lambda: large.with_meter(new))
+    yield measure(f"{size}: one job stops", 1, lambda: lambda: Ledger(stopped(state, "job-7")).advance(NOW_MS))
+    assert small.forecast() is not None  # noqa: S101  # as above
+    size = f"{SMALL_WALLETS} wallets with {SMALL_PARENTS} parents each, {SMALL_JOBS} jobs"
+    yield measure(f"{size}: forecast", 5, lambda: small.forecast)
+
+
+def main() -> None:
+    """Print a table."""
+    click.echo(HEADING)
+    for measurement in measurements(random.Random(7)):  # noqa: S311  # the same component every time
+        click.echo(str(measurement))
+
+
+if __name__ == "__main__":
+    main()
