@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from ucloud_operator.ledger.state import WalletNumbers
     from ucloud_operator.settings import Settings
 
+MOMENT_MS = 10
 UNDER_WAY_MS = 10_000
 """How long a job's status may have been on its way to the API server while a checkpoint without it was written."""
 
@@ -86,6 +87,7 @@ class Books:
         self._components: dict[str, tuple[str, ...]] = {}
         self._version = -1
         self._launching: dict[str, tuple[str, Run]] = {}
+        self._made: dict[str, tuple[int, int, Plan | None]] = {}  # by component: of which facts, when (unix ms), what
         self._reserving: dict[str, tuple[str, int]] = {}
         self._latest: dict[str, Plan] = {}
         self._resuming: dict[str, tuple[int, frozenset[str]]] = {}
@@ -110,7 +112,17 @@ class Books:
         return known
 
     def plan(self, component: Sequence[str], now_ms: int) -> Plan:
-        """Work out the component as of now, or as of just before the first stop that the jobs don't say yet."""
+        """Work out the component as of now, or as of just before the first stop that the jobs don't say yet.
+
+        A plan that was made a moment ago of the very same facts is good enough: all wallets of a component ask at once.
+        """
+        version, made_ms, known = self._made.get(component[0], (-1, 0, None))
+        if known is None or version != self._world.version or not made_ms <= now_ms <= made_ms + MOMENT_MS:
+            known = self._plan(component, now_ms)
+            self._made[component[0]] = self._world.version, now_ms, known
+        return known
+
+    def _plan(self, component: Sequence[str], now_ms: int) -> Plan:
         ledger = Ledger(self.state(component, now_ms))
         locked = {key for key in component if ledger.numbers(key).locked}
         ahead = Ledger(ledger.state())
@@ -153,7 +165,7 @@ class Books:
         return job is not None and open_run(job.status) is not None
 
     def _reserved(self, wallet_key: str, at_ms: int) -> int:
-        jobs = [job for job in self._world.jobs_of(wallet_key) if not job.is_final]
+        jobs = [job for job in self._world.jobs_of(wallet_key) if job.spec.funding == "Reserve" and not job.is_final]
         left = (reserved_for(job, self._world.pods_of(job)) - usage_at(runs_of(job, None), at_ms) for job in jobs)
         return sum(max(0, each) for each in left)
 
@@ -165,6 +177,15 @@ class Books:
     def latest(self, wallet_key: str) -> Plan | None:
         """Return the newest plan that the wallet has a part in."""
         return self._latest.get(wallet_key)
+
+    def newest(self, wallet_key: str, now_ms: int) -> Plan:
+        """Return that plan, or make one: who has just taken over knows of no end until then, and there may be one."""
+        plan = self.latest(wallet_key)
+        if plan is None:
+            component = self.component(wallet_key)
+            plan = self.plan(component, now_ms)
+            self.remember(component, plan)
+        return plan
 
     def bill(self, job: UCloudJob, end_ms: int, now_ms: int) -> Bill:
         """Return what the job has used in all if its present run ends then, or with its credits before that."""

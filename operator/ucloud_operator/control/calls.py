@@ -191,7 +191,6 @@ class Calls:
         """Take our finalizer off pods whose end is written down."""
 
         async def release(pod: Pod) -> None:
-            self._measure(pod)
             try:  # the kubelet still writes to it at this moment: what needs the newest version would not get through
                 answer = await self._client.remove_finalizer(
                     PODS,
@@ -203,6 +202,7 @@ class Calls:
             except (NotFound, Conflict, Invalid):
                 await self._refresh_pod(pod)
                 return
+            self._measure(pod)
             if pod.is_being_deleted and pod.metadata.finalizers == (templates.FINALIZER,):
                 self._world.pods.remove(answer)  # the same as with jobs below
             else:

@@ -131,9 +131,7 @@ class Jobs:
         pinned = job.status.wallet
         if wallet is None or (pinned is not None and wallet.metadata.uid != pinned.uid):
             return Stop(Reason.WalletDeleted, now_ms)
-        plan, trouble = self._books.latest(wallet.key), self._books.trouble(wallet)
-        if plan is None:
-            return None
+        plan, trouble = self._books.newest(wallet.key, now_ms), self._books.trouble(wallet)
         end_ms = plan.ends_ms.get(job.metadata.uid)
         if end_ms is None and self._is_out_of_line(job, pods, trouble, locked=plan.numbers[wallet.key].locked):
             end_ms = now_ms
@@ -262,7 +260,8 @@ class Jobs:
                 case Warn():
                     await self._calls.warn(command)
                     if command.aloud:
-                        await tell(self._parts, job, Happening(command.reason, command.message, warning=True))
+                        warning = Happening(command.reason, command.message, warning=True, occasion=command.occasion)
+                        await tell(self._parts, job, warning)
                 case DeleteJob():
                     await self._calls.delete_job(job)
                     return False

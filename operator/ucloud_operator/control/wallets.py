@@ -113,6 +113,7 @@ class Wallets:
     async def _write(self, wallet: Wallet, publication: Publication) -> None:
         if not await self._checkpointed(wallet, publication):
             return
+        await self._warn(wallet, publication.status)
         try:
             answer = await self._client.patch_status(
                 WALLETS,
@@ -127,7 +128,7 @@ class Wallets:
             await self._refresh(wallet)
             return
         self._world.wallets.apply(answer)
-        await self._tell_changes(wallet, publication.status)
+        await self._tell_lock(wallet, publication.status)
         self._wake(wallet, publication.status)
 
     async def _checkpointed(self, wallet: Wallet, publication: Publication) -> bool:
@@ -146,11 +147,14 @@ class Wallets:
             return False
         return True
 
-    async def _tell_changes(self, wallet: Wallet, status: WalletStatus) -> None:
-        told = warnings.told(status.conditions)
-        level = warnings.level_of(told)
-        if told is not None and warnings.is_closer(level, warnings.told(wallet.status.conditions)):
-            await tell(self._parts, wallet, Happening(told.reason, told.message, warning=True))
+    async def _warn(self, wallet: Wallet, status: WalletStatus) -> None:
+        """Tell people that the end comes near, before the status says that they know."""
+        before, after = warnings.told(wallet.status.conditions), warnings.told(status.conditions)
+        if after is not None and warnings.is_closer(warnings.level_of(after), before):
+            occasion = str(warnings.since(before))
+            await tell(self._parts, wallet, Happening(after.reason, after.message, warning=True, occasion=occasion))
+
+    async def _tell_lock(self, wallet: Wallet, status: WalletStatus) -> None:
         if wallet.status.locked != status.locked:
             lock = next(condition for condition in status.conditions if condition.type == "Locked")
             await tell(self._parts, wallet, Happening(lock.reason, lock.message, warning=status.locked))

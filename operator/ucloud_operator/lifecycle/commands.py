@@ -49,6 +49,8 @@ class Warn:
     reason: str
     message: str
     aloud: bool
+    occasion: str
+    """What tells this warning from others of its level."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -184,7 +184,7 @@ def warn(view: View) -> Decision | None:
     shown_ms = end_ms if level is not None else None
     return Decision(
         (
-            Warn(view.run_pods, shown_ms, condition.reason, message, aloud=aloud),
+            Warn(view.run_pods, shown_ms, condition.reason, message, aloud, f"{run.number} {warnings.since(before)}"),
             WriteStatus(status.model_copy(update=told)),
         )
     )

@@ -45,6 +45,11 @@ def level_of(condition: Condition | None) -> int | None:
     return int(condition.reason.removeprefix("Within").removesuffix("Minutes"))
 
 
+def since(before: Condition | None) -> int:
+    """Return since when (unix ms) the end has been near, or not near: a warning after a relief is another one."""
+    return before.last_transition_time if before is not None else 0
+
+
 def is_news(level: int | None, before: Condition | None) -> bool:
     """Say whether the level differs from what was told; that nothing is near needs not be told."""
     return level != level_of(before)
