@@ -52,8 +52,8 @@ def test_one_that_ignores_sigterm_is_gone_within_three_seconds(kind: Kind) -> No
 
 def test_replicas_find_each_other_and_cost_twice_as_much(kind: Kind) -> None:
     script = (
-        'other=$((1 - UCLOUD_RANK)); until nslookup "j-$UCLOUD_JOB_ID-job-$other.j-$UCLOUD_JOB_ID" >/dev/null 2>&1; '
-        "do sleep 0.5; done; sleep 3"
+        'other="j-$UCLOUD_JOB_ID-job-$((1 - UCLOUD_RANK)).j-$UCLOUD_JOB_ID.pair.svc.cluster.local"; '
+        'until nslookup "$other" >/dev/null 2>&1; do sleep 0.5; done; sleep 3'
     )
     kind.apply(
         *workspace("pair", 10_000_000),
