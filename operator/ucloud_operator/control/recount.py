@@ -20,9 +20,12 @@ from ucloud_operator.lifecycle.facts import open_run, reserved_for
 from ucloud_operator.lifecycle.statement import account_of
 
 if TYPE_CHECKING:
-    from ucloud_operator.api import UCloudJob, Wallet
+    from ucloud_operator.api import JobRun, UCloudJob, Wallet
     from ucloud_operator.api.statement import StatementLine
     from ucloud_operator.control.world import World
+
+LEARNED_LATE_MS = 60_000
+"""How long after it a start may become known: who leads after a crash has to find out first that it does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,12 +150,16 @@ def _before_the_news(job: UCloudJob, at_ms: int) -> Span:
     runs = job.status.runs
     if not runs:
         return exactly(job.status.usage)
-    last = () if open_run(job.status) is not None else (runs[-1].model_copy(update={"ended_at": None}),)
-    runs = (*runs[:-1], *last)
-    if not runs:
-        return exactly(0)
+    without = _with_runs(job, runs[:-1], at_ms)
+    if open_run(job.status) is not None:
+        return without
+    still_open = _with_runs(job, (*runs[:-1], runs[-1].model_copy(update={"ended_at": None})), at_ms)
+    return still_open | without if runs[-1].started_at + LEARNED_LATE_MS >= at_ms else still_open
+
+
+def _with_runs(job: UCloudJob, runs: tuple[JobRun, ...], at_ms: int) -> Span:
     status = job.status.model_copy(update={"runs": runs, "usage": 0})
-    return exactly(usage_as_of(job.model_copy(update={"status": status}), at_ms))
+    return exactly(usage_as_of(job.model_copy(update={"status": status}), at_ms) if runs else 0)
 
 
 def _aside_before(job: UCloudJob) -> Span:

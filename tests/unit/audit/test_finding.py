@@ -69,6 +69,8 @@ def test_what_only_just_became_known_may_not_be_in_it_yet() -> None:
     assert usage(started.wallet("lab", says=16, ratePerMinute=1000)) == "0 to 16"
     ended = facts().job("ends", until=90, told=100.5)
     assert usage(ended.wallet("lab", says=1600, ratePerMinute=1000)) == "1500 to 1666"
+    both = facts().job("starts-and-ends", since=80, until=99, told=100.5)
+    assert usage(both.wallet("lab", says=0, ratePerMinute=1000)) == "0 to 333"
 
 
 def test_a_wallet_on_which_nothing_ran_any_more_is_exact_at_once() -> None:
