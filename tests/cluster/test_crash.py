@@ -14,6 +14,7 @@ from pathlib import Path
 from devcluster import Cluster
 from tests.cluster.storytelling.cast import IN_QUEUE, RUNNING, SUCCESS, Job, Stage, Story, Workspace, new_name
 from tests.cluster.storytelling.process import OperatorProcess, as_options
+from tests.cluster.storytelling.telling import open_stage
 from tests.cluster.storytelling.view import watching
 
 SEED = int(os.environ.get("CRASH_SEED", time.time_ns() // 10**6))
@@ -37,7 +38,7 @@ async def begin(story: Story, number: int) -> tuple[Workspace, Workspace, Job]:
 
 async def kill_and_restart(replicas: Sequence[OperatorProcess], choice: random.Random) -> None:
     """Kill one replica, or both at once, at a random moment."""
-    await asyncio.sleep(choice.uniform(0.3, 4.5))
+    await asyncio.sleep(choice.uniform(0.3, 3.5))
     victims = [replica for replica in replicas if choice.random() < 0.6] or [choice.choice(replicas)]
     print(f"{time.strftime('%X')} kill -9 of", *(victim.identity for victim in victims))
     await asyncio.gather(*(victim.kill() for victim in victims))
@@ -126,7 +127,7 @@ async def test_a_standby_takes_over_from_a_leader_that_goes_and_from_one_that_di
         await second.stands_by()
         await asyncio.sleep(2)
         await second.stands_by()
-        assert (await second.ask("/healthz"))[0] == 200  # a standby is well
+        await second.is_well()
 
         went = time.monotonic()
         await first.stop()
@@ -146,3 +147,25 @@ async def test_a_standby_takes_over_from_a_leader_that_goes_and_from_one_that_di
     finally:
         await first.stop()
         await second.stop()
+
+
+async def test_an_api_server_that_is_away_at_the_instant_changes_no_number(cluster: Cluster, tmp_path: Path) -> None:
+    settings = {**SETTINGS, "blind_seconds": 2, "lease_seconds": 15, "renew_seconds": 5}
+    async with open_stage(cluster, tmp_path / "operator.log", settings) as stage:
+        story = Story(stage, new_name("away"))
+        await story.begin()
+        home = await story.workspace(quota=8000)
+        job = await home.job()
+        await job.runs()
+        await asyncio.sleep(job.started_ms / 1000 + 6 - time.time())
+        await asyncio.to_thread(cluster.process("api-server").stop)
+        await asyncio.sleep(3.5)  # its credits end meanwhile
+        status, why = await stage.operator.ask("/healthz")
+        await asyncio.to_thread(cluster.start)
+        assert (status, "nothing was heard of the API server" in why) == (503, True), why
+        await stage.operator.is_well()
+        await job.ends(SUCCESS, "OutOfCredits")
+        assert (job.lengths_ms, job.usage) == ([8000], 8000)
+        await home.account.is_locked()
+        await story.end()
+        await story.is_over()

@@ -20,7 +20,7 @@ from ucloud_operator.kube.resources import EVENTS
 
 POLICIES = Path(__file__).parents[2] / "manifests" / "policies"
 JOBS = 5
-METERING_SECONDS = 4
+METERING_SECONDS = 3
 SETTINGS = {"minimum_run_seconds": 1, "metering_seconds": METERING_SECONDS, "queue_notice_seconds": 30}
 REQUESTS = "ucloud_api_requests_total"
 ACCEPTED = ("200", "201", "202")
@@ -114,7 +114,7 @@ async def all_of(jobs: list[Job], reason: str) -> None:
 async def test_a_job_costs_few_writes(cluster: Cluster, tmp_path: Path, writes_for_the_finalizer: int) -> None:
     async with telling(cluster, tmp_path, "few-writes") as (story, ledger):
         home = await story.workspace()
-        brief = await story.application("brief", exit_after="4s")
+        brief = await story.application("brief", exit_after="3s")
         await ledger.begin()
 
         jobs = [await home.job(f"brief-{number}", application=brief) for number in range(JOBS)]
@@ -143,7 +143,7 @@ async def test_a_job_that_credits_end_costs_two_writes_more(
     cluster: Cluster, tmp_path: Path, writes_for_the_finalizer: int
 ) -> None:
     async with telling(cluster, tmp_path, "ended-by-credits") as (story, ledger):
-        homes = [await story.workspace(f"home-{number}", quota=8000) for number in range(JOBS)]
+        homes = [await story.workspace(f"home-{number}", quota=6000) for number in range(JOBS)]
         await ledger.begin()
         jobs = [await home.job() for home in homes]
         await all_of(jobs, "OutOfCredits")

@@ -7,9 +7,10 @@ import re
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 
 import aiohttp
@@ -83,15 +84,32 @@ class OperatorProcess:
         """Wait until it answers, and expect that it doesn't lead."""
         await self._is(leading=False)
 
+    async def is_well(self) -> None:
+        """Wait until /healthz says so."""
+
+        async def answer() -> str:
+            status, text = await self.ask("/healthz")
+            return "" if status == HTTPStatus.OK else text
+
+        await self._until(answer)
+
     async def _is(self, *, leading: bool) -> None:
-        deadline = time.monotonic() + START_SECONDS
+        async def answer() -> str:
+            return "" if (await self.scrape()).total("ucloud_leading") == leading else f"leading isn't {leading}"
+
+        await self._until(answer)
+
+    async def _until(self, trouble: Callable[[], Awaitable[str]]) -> None:
+        """Wait until there is no trouble."""
+        deadline, why = time.monotonic() + START_SECONDS, "it doesn't answer"
         while time.monotonic() < deadline:
             assert self.runs, f"the operator has ended:\n{self.said()}"
             with contextlib.suppress(OSError):
-                if (await self.scrape()).total("ucloud_leading") == leading:
+                why = await trouble()
+                if not why:
                     return
             await asyncio.sleep(0.05)
-        raise AssertionError(f"leading isn't {leading} after {START_SECONDS} s:\n{self.said()}")
+        raise AssertionError(f"{why} after {START_SECONDS} s:\n{self.said()}")
 
     @property
     def runs(self) -> bool:
