@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from tests.e2e.kind import Kind, application, eventually, job, product, told, workspace
 from ucloud_operator.api import JobState, UCloudJob, parse_time
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 HEEDS = "trap 'exit 0' TERM; while true; do sleep 0.1; done"
 IGNORES = "trap '' TERM; while true; do sleep 0.1; done"
@@ -11,8 +16,16 @@ PRICE = 600_000  # per minute: 10,000 per second
 
 
 def finished_job(kind: Kind, namespace: str, name: str) -> UCloudJob:
+    return awaited_job(kind, namespace, name, lambda job: job.is_final)
+
+
+def running_job(kind: Kind, namespace: str, name: str) -> UCloudJob:
+    return awaited_job(kind, namespace, name, lambda job: job.status.state is JobState.RUNNING)
+
+
+def awaited_job(kind: Kind, namespace: str, name: str, met: Callable[[UCloudJob], bool]) -> UCloudJob:
     try:
-        return eventually(lambda: found if (found := kind.job(namespace, name)).is_final else None, 120)
+        return eventually(lambda: found if met(found := kind.job(namespace, name)) else None, 120)
     except AssertionError as error:
         raise AssertionError(f"{error}\n{told(kind, namespace)}") from None
 
@@ -75,7 +88,7 @@ def test_the_leader_dies_and_nothing_is_free_or_paid_twice(kind: Kind) -> None:
         application("heeds", HEEDS),
         job("orphan", "1", "heeds", PRICE),
     )
-    eventually(lambda: kind.job("orphan", "1").status.state is JobState.RUNNING)
+    running_job(kind, "orphan", "1")
     lease = kind.get("lease", "ucloud-operator", "--namespace=ucloud-system")["spec"]
     assert isinstance(lease, dict)
     leader = str(lease["holderIdentity"]).rpartition("-")[0]
@@ -93,7 +106,7 @@ def test_a_deleted_namespace_goes(kind: Kind) -> None:
         application("heeds", HEEDS),
         job("doomed", "1", "heeds", PRICE),
     )
-    eventually(lambda: kind.job("doomed", "1").status.state is JobState.RUNNING)
+    running_job(kind, "doomed", "1")
     kind.kubectl("delete", "namespace", "doomed", "--timeout=60s")
 
 
@@ -102,7 +115,7 @@ def test_the_pods_end_before_their_bill_does(kind: Kind) -> None:
     kind.apply(
         *workspace("prompt", 60_000), product(PRICE), application("heeds", HEEDS), job("prompt", "1", "heeds", PRICE)
     )
-    eventually(lambda: kind.job("prompt", "1").status.state is JobState.RUNNING)
+    running_job(kind, "prompt", "1")
     seen: list[str] = []
 
     def look() -> bool:
