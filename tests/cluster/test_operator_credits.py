@@ -3,7 +3,18 @@
 import asyncio
 import time
 
-from tests.cluster.storytelling.cast import FAILURE, IN_QUEUE, PLENTY, RUNNING, SUCCESS, SUSPENDED, Story, allocation
+from tests.cluster.storytelling.cast import (
+    FAILURE,
+    IN_QUEUE,
+    PLENTY,
+    RUNNING,
+    SUCCESS,
+    SUSPENDED,
+    Job,
+    Story,
+    Workspace,
+    allocation,
+)
 from tests.cluster.storytelling.telling import story
 from ucloud_operator.api import format_time
 
@@ -124,24 +135,27 @@ async def test_a_top_up_of_less_than_a_minimum_run_wakes_nobody(story: Story) ->
 
 @story
 async def test_a_quota_that_is_raised_in_time_lets_jobs_run_on(story: Story) -> None:
-    home = await story.workspace(quota=8000)
-    job = await home.job()
-    await job.runs()
-    await home.account.set_quota(10_000)
-    await job.ends(SUCCESS, "OutOfCredits")
-    assert job.lengths_ms == [10_000]
-    assert job.usage == 10_000
+    home = await story.workspace()
+    await expect_that_raising_helps(home, await home.job())
 
 
 @story
 async def test_a_quota_that_is_raised_above_lets_jobs_run_on_below(story: Story) -> None:
-    faculty = await story.workspace("faculty", quota=8000)
+    faculty = await story.workspace("faculty")
     home = await story.workspace("home", under=faculty)
-    job = await home.job()
+    await expect_that_raising_helps(faculty, await home.job())
+
+
+async def expect_that_raising_helps(payer: Workspace, job: Job) -> None:
+    """Let the credits end soon, and then not so soon."""
     await job.runs()
-    await faculty.account.set_quota(10_000)
+    soon_ms = in_seconds(6) - job.started_ms
+    await payer.account.set_quota(soon_ms)
+    await payer.account.until(lambda wallet: wallet.status.exhausts_at == job.started_ms + soon_ms)
+    await payer.account.set_quota(soon_ms + 2000)
     await job.ends(SUCCESS, "OutOfCredits")
-    assert job.usage == 10_000
+    assert job.lengths_ms == [soon_ms + 2000]
+    assert job.usage == soon_ms + 2000
 
 
 @story
@@ -179,7 +193,7 @@ async def test_the_end_of_an_allocation_ends_its_jobs_to_the_millisecond(story: 
     home = await story.workspace()
     job = await home.job()
     await job.runs()
-    end_ms = in_seconds(3.123)
+    end_ms = in_seconds(5.123)
     await home.account.patch(allocationGroups=[{"allocations": [allocation(PLENTY, end=format_time(end_ms))]}])
     await job.ends(SUCCESS, "OutOfCredits")
     assert job.ended_ms == end_ms
@@ -193,7 +207,7 @@ async def test_jobs_run_on_over_the_seam_between_two_allocations(story: Story) -
     home = await story.workspace()
     job = await home.job()
     await job.runs()
-    seam_ms = in_seconds(3)
+    seam_ms = in_seconds(5)
     before, after = allocation(PLENTY, end=format_time(seam_ms)), allocation(2000, "next", start=format_time(seam_ms))
     await home.account.patch(allocationGroups=[{"allocations": [before, after]}])
     await job.ends(SUCCESS, "OutOfCredits")
