@@ -91,7 +91,7 @@ def test_the_leader_dies_and_nothing_is_free_or_paid_twice(kind: Kind) -> None:
     running_job(kind, "orphan", "1")
     lease = kind.get("lease", "ucloud-operator", "--namespace=ucloud-system")["spec"]
     assert isinstance(lease, dict)
-    leader = str(lease["holderIdentity"]).rpartition("-")[0]
+    leader = str(lease["holderIdentity"])
     kind.kubectl("delete", "pod", leader, "--namespace=ucloud-system", "--grace-period=0", "--force")
     ended = finished_job(kind, "orphan", "1")
     assert (ended.status.usage, ended.status.reason) == (300_000, "OutOfCredits")
