@@ -155,7 +155,8 @@ class Books:
         )
 
     def _recent_runs(self, state: State) -> tuple[str, ...]:
-        jobs = (self._world.jobs.find(meter.uid) for meter in state.meters)
+        """Return the young runs that a checkpoint of this state has in it; what was overrun stands nowhere else."""
+        jobs = (self._world.jobs.find(meter.uid) for meter in state.meters if not meter.overrun)
         young = (job.metadata.uid for job in jobs if job is not None and _began_ms(job) + UNDER_WAY_MS >= state.at_ms)
         return tuple(sorted(young))
 
