@@ -185,6 +185,7 @@ class Jobs:
                 max_usable=outlook.numbers.max_usable if outlook else 0,
                 runway_ms=outlook.lasts_ms if outlook else 0,
                 reservable=self._reservable(job, applied, now_ms),
+                several_parents=applied is not None and self._books.is_tangle(self._books.component(applied.key)),
                 longest_reservable_ms=lambda: self._longest_reservable_ms(job, product, applied, now_ms),
                 minimum_run_ms=least_run_ms(job, self._settings),
                 waited_ms=0 if patient else max(0, now_ms - job.metadata.creation_timestamp),

@@ -37,6 +37,8 @@ class AdmissionView:
     """How long the credits would last with this job beside all others; None: for ever."""
     reservable: int | None = None
     """Where its whole cost has to be set aside: how much can be, of credits that last until it ends."""
+    several_parents: bool = False
+    """Whether the wallet's credits come on several paths, or those of one that it is connected to."""
     longest_reservable_ms: Callable[[], int] = lambda: 0
     """For how long a job like this could have its whole cost set aside; asked where that is too short."""
     minimum_run_ms: int
@@ -129,6 +131,14 @@ def wallet_is_usable(view: AdmissionView) -> Objection | None:
 _BLOCKED: Final = frozenset({Reason.WalletDeleted, Reason.ParentNotFound})
 
 
+def credits_can_be_set_aside(view: AdmissionView) -> Objection | None:
+    """Nothing is set aside yet where credits come on several paths."""
+    if view.reservable is None or view.wallet is None or not view.several_parents:
+        return None
+    sentence = sentences.reserve_not_possible(view.wallet.metadata.name)
+    return Objection(Reason.ReserveNotPossible, sentence, JobState.FAILURE)
+
+
 def cost_can_be_set_aside(view: AdmissionView) -> Objection | None:
     """A job that must be certain to finish starts only if its whole cost can be set aside."""
     allocation = view.job.spec.time_allocation
@@ -158,6 +168,7 @@ CHAIN: Final[tuple[Policy, ...]] = (
     application_exists,
     wallet_exists,
     wallet_is_usable,
+    credits_can_be_set_aside,
     cost_can_be_set_aside,
     credits_last,
 )

@@ -34,6 +34,7 @@ class Reason(StrEnum):
     ParentNotFound = "ParentNotFound"  # a wallet above the job's doesn't exist
 
     # Refused.
+    ReserveNotPossible = "ReserveNotPossible"  # nothing can be set aside with this wallet, whatever it has
     NotEnoughCredits = "NotEnoughCredits"  # at the start; during a run it is OutOfCredits
 
     # Stopped on purpose.
@@ -167,6 +168,14 @@ DESCRIBE_WALLET = "`kubectl describe wallet` says more"
 
 
 # Money.
+
+
+def reserve_not_possible(name: str) -> str:
+    """The refusal of a job whose cost can't be set aside because credits come on several paths."""
+    return (
+        f"funding: Reserve isn't possible with wallet '{name}': it has several parents, or is connected to one"
+        " that has; leave funding out, or write Stream"
+    )
 
 
 def not_enough_to_reserve(cost: int, allocation_ms: int, usable: int, longest_ms: int) -> str:

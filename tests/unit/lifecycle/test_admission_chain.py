@@ -162,6 +162,12 @@ class TestReservations:
         assert "needs 6000000 set aside for 2 h" in refused.message
         assert "5999999 can be used; at the most 119 min can be" in refused.message
 
+    def test_it_is_refused_where_credits_come_on_several_paths(self) -> None:
+        refused = admit(replace(FINE, job=self.SURE, reservable=10**9, several_parents=True))
+        assert refused is not None
+        assert (refused.reason, refused.state) == (Reason.ReserveNotPossible, JobState.FAILURE)
+        assert "leave funding out" in refused.message
+
     def test_or_that_nothing_could(self) -> None:
         refused = admit(replace(FINE, job=self.SURE, reservable=0))
         assert refused is not None
