@@ -27,8 +27,10 @@ def stopping($grace):
   | if settings["ignore-sigterm"] == "true" then $killed
     else [(settings["sigterm-after"] // "300ms" | seconds), $killed] | min end;
 
-# When the containers began to run: our own note, since startedAt has lost the fraction.
-def running_since: .status.containerStatuses[0].containerID | ltrimstr("kwok://") | tonumber / 1000;
+# When the containers began to run: our own note, since startedAt has lost the fraction, but where others wrote the status.
+def running_since:
+  .status.containerStatuses[0]
+  | (.containerID | ltrimstr("kwok://") | tonumber / 1000)? // (.state.running.startedAt // "" | fromdate? | noticed);
 
 def deletion($delay):
   select(.metadata.deletionTimestamp)
@@ -47,7 +49,12 @@ def own_end:
   | {what: (if $told.fail == "node-lost" then $told.fail else "end" end),
      at: (running_since + ($told["exit-after"] // "1s" | seconds))};
 
-def scheduled_at: first(.status.conditions[]? | select(.type == "PodScheduled").lastTransitionTime) | fromdate | noticed;
+# When the pod was bound to its node: then the kubelet comes to know it. Nobody is obliged to leave that condition there.
+def scheduled_at:
+  first((.status.conditions[]? | select(.type == "PodScheduled").lastTransitionTime | values),
+        (.status.startTime | values),
+        .metadata.creationTimestamp)
+  | fromdate | noticed;
 
 # Bound to a node, its containers not yet running. The write that shows them waiting is spared where they start soon.
 def start:

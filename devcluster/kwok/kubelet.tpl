@@ -14,9 +14,9 @@
 {{- /* How containers end that were told to stop. */ -}}
 {{- $stoppedCode := eq (index $told "ignore-sigterm") "true" | ternary "137" (index $told "sigterm-exit-code") -}}
 
-{{- /* The second at which the scheduler had found a node: from then on the kubelet knows the pod. */ -}}
+{{- /* The second at which the kubelet came to know the pod: as in kubelet.jq. */ -}}
 {{- define "startTime" -}}
-{{- $time := "" -}}
+{{- $time := .metadata.creationTimestamp -}}
 {{- range .status.conditions }}{{ if eq .type "PodScheduled" }}{{ $time = .lastTransitionTime }}{{ end }}{{ end -}}
 {{- if .status.startTime }}{{ $time = .status.startTime }}{{ end -}}
 {{- $time | quote -}}

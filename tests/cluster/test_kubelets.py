@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pytest
+import yaml
 
 from devcluster import Cluster
+from devcluster.kubelets import configuration
 from tests.cluster.policies.people import Json, Person
 from tests.cluster.support import eventually
 
@@ -58,8 +60,8 @@ class Pod:
         assert self.admin.delete(self._path, **options).allowed
         return before
 
-    def patch(self, patch: Json) -> None:
-        answer = self.admin.patch(self._path, patch)
+    def patch(self, patch: Json, part: str = "") -> None:
+        answer = self.admin.patch(f"{self._path}/{part}".rstrip("/"), patch)
         assert answer.allowed, answer.message
 
     @property
@@ -189,6 +191,29 @@ def test_a_container_that_cannot_start(make: Make, told: dict[str, str], reasons
     assert ("message" in waiting) == ("fail" in told)
     pod.delete()
     pod.until_gone()
+
+
+@pytest.mark.parametrize("deleted", [False, True], ids=["starts", "goes"])
+def test_a_pod_whose_conditions_others_took_away(make: Make, *, deleted: bool) -> None:
+    pod = make({"start-after": "never"})
+    pod.until_waiting_for("ContainerCreating")
+    pod.patch({"status": {"conditions": [{"type": "PodReadyToStartContainers", "status": "True"}]}}, "status")
+
+    if deleted:
+        pod.delete()
+        pod.until_gone()
+    else:
+        pod.patch({"metadata": {"annotations": {"devcluster.ucloud.dk/start-after": "0s"}}})
+        pod.until_running()
+
+
+def test_a_pod_is_patched_only_as_it_was_seen() -> None:
+    stages = [each["spec"] for each in yaml.safe_load_all(configuration()) if each["kind"] == "Stage"]
+    steps = [step for stage in stages if stage["resourceRef"]["kind"] == "Pod" for step in stage["steps"]]
+    patches = [step["patch"] for step in steps if "patch" in step]
+    assert patches
+    for patch in patches:
+        assert "metadata: {resourceVersion: {{ .metadata.resourceVersion | quote }}}" in patch["template"]
 
 
 def test_a_container_that_heeds_sigterm_ends_at_once(make: Make) -> None:
