@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from devcluster import Cluster
-from tests.cluster.policies.people import Person
+from tests.cluster.people import Person
 from tests.cluster.support import eventually
 
 _numbers = itertools.count(1)

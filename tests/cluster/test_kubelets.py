@@ -10,7 +10,7 @@ import yaml
 
 from devcluster import Cluster
 from devcluster.kubelets import configuration
-from tests.cluster.policies.people import Json, Person
+from tests.cluster.people import Json, Person
 from tests.cluster.support import eventually
 
 HOLD = "test.ucloud.dk/hold"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from devcluster import ADMIN, ALICE, OPERATOR, Cluster
-from tests.cluster.policies.people import Answer, Json, Person
+from tests.cluster.people import Answer, Json, Person
 from tests.cluster.support import eventually
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"

@@ -7,8 +7,8 @@ from functools import partial
 
 import pytest
 
+from tests.cluster.people import Person
 from tests.cluster.policies.conftest import UCLOUD
-from tests.cluster.policies.people import Person
 from tests.cluster.support import eventually
 
 KIND_LEARNED_SECONDS = 60

@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from devcluster import Cluster
+from tests.cluster.people import Person
 from tests.cluster.policies.conftest import UCLOUD, a_job
-from tests.cluster.policies.people import Person
 from tests.cluster.support import eventually
 
 MANIFESTS = Path(__file__).parents[3] / "manifests"

@@ -5,8 +5,8 @@ from functools import partial
 
 import pytest
 
+from tests.cluster.people import Json, Person
 from tests.cluster.policies.conftest import LEASE, UCLOUD, a_job, a_plain_pod, a_pod
-from tests.cluster.policies.people import Json, Person
 from tests.cluster.support import eventually
 
 REPLICASET_CONTROLLER = "system:serviceaccount:kube-system:replicaset-controller"

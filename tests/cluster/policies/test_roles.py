@@ -3,8 +3,8 @@
 import pytest
 
 from devcluster import ALICE, OPERATOR
+from tests.cluster.people import Person
 from tests.cluster.policies.conftest import UCLOUD, a_job, may
-from tests.cluster.policies.people import Person
 
 ALL_NAMESPACES = ""
 OPERATORS = [

@@ -2,8 +2,8 @@
 
 import pytest
 
+from tests.cluster.people import Json, Person
 from tests.cluster.policies.conftest import UCLOUD, a_job, a_wallet
-from tests.cluster.policies.people import Json, Person
 
 SETTLED = "ucloud.dk/settled"
 LEDGER = "ucloud.dk/ledger"

@@ -2,8 +2,8 @@
 
 import pytest
 
+from tests.cluster.people import Answer, Json, Person
 from tests.cluster.policies.conftest import UCLOUD, a_wallet
-from tests.cluster.policies.people import Answer, Json, Person
 
 ENDED = {"id": "spring", "quota": 500, "startDate": "2026-01-01T00:00:00Z", "endDate": "2026-07-01T00:00:00Z"}
 BEGUN = {"id": "autumn", "quota": 700, "startDate": "2026-07-01T00:00:00Z", "endDate": "2027-01-01T00:00:00Z"}

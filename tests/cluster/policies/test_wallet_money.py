@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from devcluster import BOB, Cluster
+from tests.cluster.people import Answer, Json, Person
 from tests.cluster.policies.conftest import RBAC, UCLOUD, a_wallet, bind, may
-from tests.cluster.policies.people import Answer, Json, Person
 from tests.cluster.support import eventually
 
 LATER = {"startDate": "2026-01-01T00:00:00Z", "endDate": "2036-01-01T00:00:00Z"}
