@@ -90,7 +90,7 @@ def test_looking_ahead_changes_no_order() -> None:
     story = money().wallet("a", 1000).wallet("b", 1000).wallet("c", 1000)
     story = story.grant("w", 10, "a", end=100).grant("w", 10, "b", end=110).grant("w", 10, "c", end=120)
     story = story.grant("w", 0, "c", start=50, end=90, named="soon")  # from then on c comes first
-    ledger = story.job("j", "w", price=1, per_ms=2).ledger()
+    ledger = story.job("j", "w", price=1, per_ms=2).at(0)
     assert ledger.forecast() == Forecast(60, (Stop("j", 60),))
     ledger.advance(24)
     assert carried(ledger, "w", "a", "b", "c") == [10, 2, 0]
