@@ -6,7 +6,14 @@ from tests.unit.lifecycle.lives import SETTINGS, life
 from tests.unit.lifecycle.stories import at, pod
 from ucloud_operator.api import JobState
 from ucloud_operator.lifecycle import pods
-from ucloud_operator.lifecycle.facts import is_in_line, least_run_ms, place_in_line, reservation_of, reserved_for
+from ucloud_operator.lifecycle.facts import (
+    is_in_line,
+    least_run_ms,
+    place_in_line,
+    planned_end,
+    reservation_of,
+    reserved_for,
+)
 from ucloud_operator.lifecycle.sentences import Reason
 
 MINUTE_MS = 60_000
@@ -48,3 +55,11 @@ class TestTheLine:
         patient = life(terminationGracePeriodSeconds=100)
         assert least_run_ms(patient.view.job, SETTINGS) == 60_000
         assert least_run_ms(patient.has_run(1, 9).view.job, SETTINGS) == 200_000
+
+
+class TestTheEndThatIsPlanned:
+    def test_a_stop_of_an_earlier_run_says_nothing_about_this_one(self) -> None:
+        resumed = life(timeAllocation={"minutes": 2}).has_run(0, 30).has_run(60)
+        old, new = pod().armed(30).seen(), pod().labelled(pods.RUN, "2").seen()
+        assert planned_end(resumed.view.job, (old, new)) == at(150)
+        assert planned_end(resumed.view.job, (old, pod().labelled(pods.RUN, "2").armed(99).seen())) == at(99)
