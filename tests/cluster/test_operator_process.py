@@ -16,7 +16,9 @@ NOT_OURS = ("its pod is refused", "storage is (re)initializing")
 async def test_health_and_metrics_are_told_over_http(story: Story) -> None:
     home = await story.workspace(quota=2000)
     before = await story.stage.operator.scrape()
-    await (await home.job()).ends(SUCCESS, "OutOfCredits")
+    job = await home.job()
+    await job.ends(SUCCESS, "OutOfCredits")
+    await job.has_no_pods()
     assert await story.stage.operator.ask("/healthz") == (200, "ok")
     after = await story.stage.operator.scrape()
     assert after.total("ucloud_leading") == 1
@@ -32,7 +34,6 @@ async def test_health_and_metrics_are_told_over_http(story: Story) -> None:
 def test_nothing_went_wrong_while_the_stories_were_told(cluster: Cluster, request: pytest.FixtureRequest) -> None:
     """The log of all stories: every line is JSON, no token is in it, and the operator made no mistake."""
     told = theatre(cluster, request)
-    told.wait()
     login = json.loads(cluster.kubeconfig_of(OPERATOR).read_text())
     token = login["users"][0]["user"]["token"]
     assert token not in told.log
