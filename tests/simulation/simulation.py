@@ -97,6 +97,7 @@ class Simulation:
         self.audit = Audit(self.api, self.kubelets)
         self.replicas: list[Replica] = []
         self.steps: list[str] = []
+        self._known_jobs: dict[str, tuple[str, UCloudJob]] = {}
         self.on_step: Callable[[int], None] = lambda _: None
         for namespace in (HOME, NAMESPACE):
             self.api.create(NAMESPACES, "", {"metadata": {"name": namespace}})
@@ -145,9 +146,18 @@ class Simulation:
         """Return a job."""
         return UCloudJob.model_validate(self.api.get(UCLOUDJOBS, namespace, name))
 
+    def _parsed(self, thing: Json) -> UCloudJob:
+        """Parse a job once for each of its versions: whoever waits looks at the same ones again and again."""
+        metadata = thing["metadata"]
+        version, known = self._known_jobs.get(metadata["uid"], ("", None))
+        if known is None or version != metadata["resourceVersion"]:
+            known = UCloudJob.model_validate(thing)
+            self._known_jobs[metadata["uid"]] = metadata["resourceVersion"], known
+        return known
+
     def jobs(self) -> list[UCloudJob]:
         """Return all jobs."""
-        return [UCloudJob.model_validate(thing) for thing in self.api.storage.every(UCLOUDJOBS)]
+        return [self._parsed(thing) for thing in self.api.storage.every(UCLOUDJOBS)]
 
     def wallet(self, name: str = "example-compute", *, namespace: str = NAMESPACE) -> Wallet:
         """Return a wallet."""

@@ -9,7 +9,7 @@ import pytest
 from tests.simulation.accidents import Accidents
 from tests.simulation.loop import play
 
-SEEDS = int(os.environ.get("SIMULATION_SEEDS", "12"))
+SEEDS = int(os.environ.get("SIMULATION_SEEDS", "8"))
 FIRST = int(os.environ.get("SIMULATION_FIRST_SEED", "0"))
 
 
