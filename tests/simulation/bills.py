@@ -109,13 +109,15 @@ def _check_usage(job: UCloudJob, jobs: int, *, exact: bool) -> None:
     formula = (units + status.runs_folded.usage * period_ms + status.runs_folded.remainder) // period_ms
     per_ms = run.price * run.replicas // period_ms + 1
     assert status.usage <= formula, f"{job.key} pays {status.usage} for {formula}"
-    short = 2 * jobs * per_ms if "OutOfCredits" in {status.reason, *_reasons(job)} else 0
+    ended_by_credits = _had_no_more_credits(job) or any((r.ended_at or 0) % SECOND_MS for r in status.runs)
+    short = 2 * jobs * per_ms if ended_by_credits else 0
     assert not exact or formula - status.usage <= short, f"{job.key} pays {status.usage} for {formula}"
 
 
-def _reasons(job: UCloudJob) -> set[str]:
-    """Return whether any of its runs may have ended for lack of credits, by its updates."""
-    return {"OutOfCredits" for update in job.status.updates if update.status and "credits" in update.status.lower()}
+def _had_no_more_credits(job: UCloudJob) -> bool:
+    """Say whether any of its runs may have ended for lack of credits, by what people were told."""
+    sentences = [update.status or "" for update in job.status.updates]
+    return job.status.reason == "OutOfCredits" or any("credits" in sentence.lower() for sentence in sentences)
 
 
 def _check_wallet(wallet: Wallet, wallets: list[Wallet], audit: Audit) -> None:
