@@ -9,6 +9,7 @@ this process is killed, and the operator counts as one of the cluster's processe
 import asyncio
 import json
 import logging
+import signal
 import sys
 import tempfile
 import time
@@ -36,6 +37,7 @@ _LOG_LINES = 25
 def play(*, fast: bool) -> None:
     """Play the story; raises DevclusterError if it went otherwise than it should."""
     console = Console(highlight=False)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also where a shell in the background has us ignore it
     logging.getLogger("ucloud_operator").addHandler(logging.NullHandler())  # what matters is raised
     story = Story(pace=_FAST_PACE if fast else 1)
     console.print(f"[bold]Running out of compute credits[/], {'at ten times the price' if fast else 'as it is told'}")

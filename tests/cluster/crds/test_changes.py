@@ -140,6 +140,12 @@ CHANGES = {
         "spec.terminate",
         "terminate can't be taken back: to run it again, create another job",
     ),
+    "a longer reservation": (
+        job(timeAllocation={"hours": 1}, funding="Reserve"),
+        job(timeAllocation={"hours": 2}, funding="Reserve"),
+        "spec.timeAllocation",
+        "with funding: Reserve a timeAllocation can't be raised, as the cost was set aside for that long",
+    ),
     "a reservation made later": (
         job(timeAllocation={"hours": 1}),
         job(timeAllocation={"hours": 1}, funding="Reserve"),
@@ -233,10 +239,6 @@ GOOD_CHANGES = {
         ),
     ),
     "a job that goes on": (job(suspend=True), job(suspend=False)),
-    "a longer reservation": (
-        job(timeAllocation={"hours": 1}, funding="Reserve"),
-        job(timeAllocation={"hours": 2}, funding="Reserve"),
-    ),
     "a job that goes by itself": (job(), job(ttlSecondsAfterFinished=0)),
     "a job that stays after all": (job(ttlSecondsAfterFinished=60), job()),
     "no warnings": (wallet(), wallet(warnMinutes=[])),
