@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from ucloud_operator import metrics
 from ucloud_operator.api import FINAL_STATES, JobState
+from ucloud_operator.api.job import JobRate
 from ucloud_operator.control.calls import Calls
 from ucloud_operator.control.events import Happening, tell
 from ucloud_operator.control.queue import Key
@@ -28,7 +29,7 @@ from ucloud_operator.lifecycle.commands import (
     WriteStatus,
 )
 from ucloud_operator.lifecycle.decide import decide
-from ucloud_operator.lifecycle.facts import least_run_ms, open_run, reserved_for
+from ucloud_operator.lifecycle.facts import least_run_ms, open_run, reserved_for, run_number
 from ucloud_operator.lifecycle.observe import Waiting, observe_pod
 from ucloud_operator.lifecycle.sentences import Reason
 from ucloud_operator.lifecycle.statement import account_of_job
@@ -89,6 +90,19 @@ class Jobs:
                 if not await self._carry_out(job, command):
                     return
         raise RuntimeError(f"{key}: still something to do after {MAX_STEPS} decisions")
+
+    def recall(self, job: UCloudJob) -> None:
+        """Count a launch that an operator before us has begun, so that nobody else gets the credits that it goes by."""
+        if job.is_final or open_run(job.status) is not None:
+            return
+        pods, number = self._world.pods_of(job), run_number(job.status)
+        wallet, product = self._world.wallet_for(job, pods), self._world.product_for(job)
+        rate = next((pod.rate for pod in pods if pod.run == number and pod.rate is not None), None)
+        if rate is None and product is not None and wallet is not None and job.status.reason == Reason.Resumed:
+            rate = JobRate(price=product.spec.price, replicas=job.spec.replicas, period_ms=period_ms(wallet))
+        if rate is not None and wallet is not None:
+            run = Run(self._clock.now_ms(), None, rate.price, rate.replicas, rate.period_ms)
+            self._books.launch(job, wallet.key, run)
 
     def _concludes(self, job: UCloudJob, decision: Decision) -> bool:
         """Say whether a run is about to be concluded while some of its pods haven't said that they have ended.

@@ -185,6 +185,8 @@ class Operator:
             while not await self._listed(each):
                 await self._clock.sleep(RETRY_SECONDS)
         gc.freeze()
+        for job in self.world.jobs.values():
+            self._jobs.recall(job)
         self.leading = True
         for wallet in self.world.wallets.values():
             self.queue.add(Key(WALLET, wallet.key))
