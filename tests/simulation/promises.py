@@ -144,3 +144,8 @@ def top_up(simulation: Simulation, quota: int, name: str) -> None:
     simulation.edit(
         WALLETS, "example-compute", {"allocationGroups": [{**group, "allocations": [*group["allocations"], more]}]}
     )
+
+
+def used_of(simulation: Simulation) -> dict[str, int]:
+    """How much was used of each allocation, by id."""
+    return {each.id: each.used for group in simulation.wallet().status.groups for each in group.allocations}
