@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ucloud_operator.api.statement import WalletStatementSpec, statement_name
 from ucloud_operator.control.checkpoints import Checkpoints
 from ucloud_operator.control.queue import Key
-from ucloud_operator.control.world import JOB, WALLET
+from ucloud_operator.control.world import JOB, SETTLE, WALLET
 from ucloud_operator.kube.errors import AlreadyExists, ApiError, Conflict, NotFound
 from ucloud_operator.kube.resources import WALLETSTATEMENTS
 from ucloud_operator.lifecycle.statement import Entry, account_of_job, enter, month_of
@@ -43,10 +43,14 @@ class Statements:
             account = account_of_job(job)
             if account is not None and job.is_final and job.status.usage and self._leaves(job, account):
                 leaving.setdefault(account, []).append(job)
-        if leaving:
-            await self._checkpoint(wallet_key)
-        for account, jobs in leaving.items():
-            await self._settle(account, jobs)
+        try:
+            if leaving:
+                await self._checkpoint(wallet_key)
+            for account, jobs in leaving.items():
+                await self._settle(account, jobs)
+        except (AlreadyExists, Conflict):  # somebody else wrote it meanwhile; it has been read since
+            self._queue.add(Key(SETTLE, wallet_key))
+            return
         self._queue.add(Key(WALLET, wallet_key))
 
     async def _checkpoint(self, wallet_key: str) -> None:

@@ -7,6 +7,7 @@ its finalizer goes.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -231,7 +232,10 @@ class Wallets:
             self._queue.add(Key(SETTLE, wallet.key))
             return
         if not self._is_closed(wallet):
-            await self._statements.close(account, closing_of(self._books.applied(wallet)))
+            with contextlib.suppress(
+                AlreadyExists, Conflict
+            ):  # somebody else wrote it meanwhile; it has been read since
+                await self._statements.close(account, closing_of(self._books.applied(wallet)))
             self._queue.add(Key(WALLET, wallet.key))
             return
         for parent in self._parents(wallet):
