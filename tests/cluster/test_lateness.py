@@ -1,7 +1,9 @@
 """How promptly jobs are stopped when many wallets run dry at once."""
 
 import asyncio
+import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,6 @@ from devcluster import Cluster
 from tests.cluster.storytelling.cast import PLENTY, SUCCESS, Job, Stage, Story, Workspace, new_name
 from tests.cluster.storytelling.process import Scrape
 from tests.cluster.storytelling.telling import open_stage
-from ucloud_operator.kube.resources import NAMESPACES
 
 WALLETS = 100
 JOBS_EACH = 2
@@ -21,8 +22,9 @@ ACKNOWLEDGED = "ucloud_stop_acknowledged_seconds"
 LATENESS = "ucloud_stop_lateness_seconds"
 START_SECONDS = 120.0
 P99_SECONDS = 0.25
-BUSY_SECONDS = 0.1
-"""If a GET of one object takes this long (the 99th percentile), somebody else has the processors."""
+TOLERABLE_SHARE = 0.15
+"""If others on the machine have more of its processors, it is they who are measured."""
+PROC = Path("/proc")
 
 
 async def open_workspace(story: Story, number: int, limit: asyncio.Semaphore) -> tuple[Workspace, list[Job]]:
@@ -47,19 +49,35 @@ def table(scrape: Scrape, name: str) -> str:
     return "\n".join(rows)
 
 
-async def probe(stage: Stage, until_ms: int) -> float:
-    """How long the API server takes for next to nothing, in seconds (the 99th percentile)."""
-    took = []
-    while time.time_ns() // 10**6 < until_ms:
-        began = time.monotonic()
-        await stage.client.get(NAMESPACES, "default")
-        took.append(time.monotonic() - began)
-        await asyncio.sleep(0.05)
-    return sorted(took)[len(took) * 99 // 100]
+class Processors:
+    """Who has had the processors since this was made: we (cluster, operator and test) or others on the machine."""
+
+    def __init__(self, pids: Sequence[int]) -> None:
+        self._pids = pids
+        self._before = self._ticks()
+
+    def of_others(self) -> float:
+        """The share of all processors that others had."""
+        everything, busy, ours = (now - before for now, before in zip(self._ticks(), self._before, strict=True))
+        return max(0, busy - ours) / max(1, everything)
+
+    def _ticks(self) -> tuple[int, int, int]:
+        """All ticks, those that somebody used, and those that we used."""
+        if not PROC.exists():
+            return 0, 0, 0
+        _, *spent = (PROC / "stat").read_text().split("\n", 1)[0].split()
+        everything, idle = sum(map(int, spent[:8])), int(spent[3]) + int(spent[4])
+        return everything, everything - idle, sum(self._ticks_of(pid) for pid in self._pids)
+
+    @staticmethod
+    def _ticks_of(pid: int) -> int:
+        _, _, fields = (PROC / str(pid) / "stat").read_text().rpartition(") ")
+        user, system = fields.split()[11:13]
+        return int(user) + int(system)
 
 
 async def play(stage: Stage) -> float:
-    """Let them all run dry; return how long the API server took for nothing meanwhile."""
+    """Let them all run dry; return which share of the processors others had meanwhile."""
     story, limit = Story(stage, new_name("lateness")), asyncio.Semaphore(8)
     await story.begin()
     try:
@@ -75,7 +93,10 @@ async def play(stage: Stage) -> float:
             )
         )
         await asyncio.sleep(first_ms / 1000 - time.time())
-        idle_seconds = await probe(stage, first_ms + WITHIN_MS)
+        components = (stage.cluster.process(name).pid for name in stage.cluster.running())
+        processors = Processors([os.getpid(), stage.operator.pid, *(pid for pid in components if pid is not None)])
+        await asyncio.sleep(WITHIN_MS / 1000)
+        of_others = processors.of_others()
         for number, (_, jobs) in enumerate(spaces):
             for job in jobs:
                 await job.ends(SUCCESS, "OutOfCredits", within_seconds=START_SECONDS)
@@ -83,7 +104,7 @@ async def play(stage: Stage) -> float:
         for _, jobs in spaces:
             for job in jobs:
                 await job.has_no_pods()
-        return idle_seconds
+        return of_others
     finally:
         await story.end()
         await story.is_over()
@@ -92,7 +113,7 @@ async def play(stage: Stage) -> float:
 async def test_jobs_are_stopped_promptly_when_a_hundred_wallets_run_dry(cluster: Cluster, tmp_path: Path) -> None:
     async with open_stage(cluster, tmp_path / "operator.log", SETTINGS) as stage:
         try:
-            idle_seconds = await play(stage)
+            of_others = await play(stage)
         except BaseException:
             print(stage.operator.said())
             raise
@@ -101,6 +122,7 @@ async def test_jobs_are_stopped_promptly_when_a_hundred_wallets_run_dry(cluster:
         stops = scrape.total(f"{ACKNOWLEDGED}_count")
         prompt = scrape.total(f"{ACKNOWLEDGED}_bucket", le=str(P99_SECONDS))
         assert stops == WALLETS * JOBS_EACH
-        if idle_seconds > BUSY_SECONDS:
-            pytest.skip(f"this machine has no time to measure on: the API server took {idle_seconds:.3f} s for a GET")
+        print(f"others on this machine had {of_others:.0%} of its processors")
+        if of_others > TOLERABLE_SHARE:
+            pytest.skip(f"others had {of_others:.0%} of the processors: {prompt / stops:.1%} within {P99_SECONDS} s")
         assert prompt >= 0.99 * stops
