@@ -73,8 +73,9 @@ def _runs_of(simulation: Simulation, job: UCloudJob) -> dict[int, Ran]:
         uids = [uid for (run, _), uid in replicas.items() if run == number]
         since_ms = max(started[uid] for uid in uids)
         until_ms = min(finished.get(uid, simulation.clock.now_ms()) for uid in uids)
-        if len(uids) == job.spec.replicas and until_ms > since_ms:
-            runs[number] = Ran(since_ms, until_ms, lost=not simulation.kubelets.lost.isdisjoint(uids))
+        lost = not simulation.kubelets.lost.isdisjoint(uids)
+        if len(uids) == job.spec.replicas and (until_ms > since_ms or lost):
+            runs[number] = Ran(since_ms, max(since_ms, until_ms), lost=lost)
     return runs
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.simulation.admission import OPERATOR
 from tests.simulation.bills import check_bills
 from tests.simulation.loop import play
 from tests.simulation.simulation import Simulation
@@ -203,6 +204,22 @@ def test_a_job_that_was_suspended_before_it_ran_runs_with_new_pods() -> None:
         assert (ended.state, ended.reason, len(ended.runs)) == (JobState.SUCCESS, "Completed", 1)
         await simulation.pass_seconds(120)
         check_bills(simulation)
+
+    play(story())
+
+
+def test_a_pod_that_turns_up_after_its_job_has_gone_is_let_go() -> None:
+    async def story() -> None:
+        simulation = await prepared()
+        simulation.apply(wallet(quota=QUOTA), job())
+        await simulation.until(simulation.pods)
+        (first,) = simulation.pods()
+        simulation.delete(UCLOUDJOBS, "a")
+        await simulation.until(lambda: not simulation.exists(UCLOUDJOBS, "a"))
+        again = {name: first["metadata"][name] for name in ("labels", "annotations", "finalizers", "ownerReferences")}
+        late = {"metadata": {"name": "late", **again}, "spec": first["spec"]}
+        simulation.api.create(PODS, "physics", late, user=OPERATOR)
+        await simulation.until(lambda: not simulation.pods(), within_seconds=10)
 
     play(story())
 

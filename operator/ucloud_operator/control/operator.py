@@ -20,12 +20,13 @@ from ucloud_operator import metrics
 from ucloud_operator.control.books import Books
 from ucloud_operator.control.deadlines import Deadlines
 from ucloud_operator.control.jobs import Jobs
+from ucloud_operator.control.orphans import Orphans
 from ucloud_operator.control.parts import Parts
 from ucloud_operator.control.plans import Plans
 from ucloud_operator.control.queue import Key, WorkQueue
 from ucloud_operator.control.statements import Statements
 from ucloud_operator.control.wallets import Wallets
-from ucloud_operator.control.world import JOB, PLAN, SETTLE, WALLET, World
+from ucloud_operator.control.world import JOB, ORPHAN, PLAN, SETTLE, WALLET, World
 from ucloud_operator.kube.errors import ApiError
 from ucloud_operator.kube.lease import Lease
 from ucloud_operator.kube.reflector import Reflector
@@ -112,7 +113,7 @@ class Operator:
             self.world, self.books, self.deadlines, self.queue, client, self.lease, settings, clock, asyncio.Lock()
         )
         self._jobs, self._wallets, self._plans = Jobs(parts), Wallets(parts), Plans(parts)
-        self._statements = Statements(parts)
+        self._statements, self._orphans = Statements(parts), Orphans(parts)
 
     async def run(self) -> None:
         """Run until cancelled."""
@@ -193,6 +194,8 @@ class Operator:
             self._changed(Key(PLAN, wallet.key))
         for job in self.world.jobs.values():
             self.queue.add(Key(JOB, job.key))
+        for pod_key in self.world.orphans():
+            self.queue.add(Key(ORPHAN, pod_key))
 
     async def _listed(self, reflector: Lister) -> bool:
         """List one kind in full; say whether it worked."""
@@ -233,5 +236,7 @@ class Operator:
             await self._wallets.reconcile(key.name)
         elif key.kind == SETTLE:
             await self._statements.reconcile(key.name)
+        elif key.kind == ORPHAN:
+            await self._orphans.reconcile(key.name)
         else:
             self._plans.reconcile(key.name)

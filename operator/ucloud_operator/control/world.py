@@ -22,8 +22,9 @@ from ucloud_operator.lifecycle.statement import Settled, settled_by
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-JOB, WALLET, PLAN, SETTLE = "job", "wallet", "plan", "settle"
-"""The kinds of work: a job's life, a wallet's published state, a component's next instants, a wallet's statements."""
+JOB, WALLET, PLAN, SETTLE, ORPHAN = "job", "wallet", "plan", "settle", "orphan"
+"""The kinds of work: a job's life, a wallet's published state, a component's next instants, a wallet's statements, and
+a pod without a job."""
 
 T = TypeVar("T")
 
@@ -91,6 +92,16 @@ class World:
     def pods_of(self, job: UCloudJob) -> tuple[Pod, ...]:
         """Return the pods that carry the job's uid, of all its runs."""
         return tuple(self._each(self.pods, self._pods_of_job.under(job.metadata.uid)))
+
+    def orphan(self, pod_key: str) -> Pod | None:
+        """Return the pod `namespace/name` if our finalizer holds it and its job isn't known."""
+        pod = self.pods.get(*split(pod_key))
+        return pod if pod is not None and pod.is_held and self.jobs.find(pod.job_uid) is None else None
+
+    def orphans(self) -> tuple[str, ...]:
+        """Return the keys of all such pods."""
+        keys = (f"{key.namespace}/{key.name}" for key in self.pods)
+        return tuple(key for key in keys if self.orphan(key) is not None)
 
     def jobs_of(self, wallet_key: str) -> tuple[UCloudJob, ...]:
         """Return the jobs that spend, or have spent, this wallet's credits."""
@@ -170,6 +181,8 @@ class World:
         self._file_spender(job, gone=gone)
         self._jobs_of_namespace.file(key, *() if gone else (change.key.namespace,))
         self._on_change(Key(JOB, key))
+        for pod_key in self._pods_of_job.under(job.metadata.uid) if gone else ():
+            self._on_change(Key(ORPHAN, pod_key))
         before = change.before.status.wallet if change.before else None
         for touched in {wallet, before} - {None}:
             assert touched is not None  # noqa: S101  # the set says so; mypy can't
@@ -232,6 +245,8 @@ class World:
         if job is not None:
             self._file_spender(job)
             self._on_change(Key(JOB, job.key))
+        elif not gone and pod.is_held:
+            self._on_change(Key(ORPHAN, join(change)))
 
     def _each(self, store: Store[T], keys: tuple[str, ...]) -> Iterator[T]:
         for key in keys:
