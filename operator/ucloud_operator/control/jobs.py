@@ -10,6 +10,7 @@ from ucloud_operator.api import FINAL_STATES, JobState
 from ucloud_operator.api.job import JobRate
 from ucloud_operator.control.calls import Calls
 from ucloud_operator.control.events import Happening, tell
+from ucloud_operator.control.publication import is_edited
 from ucloud_operator.control.queue import Key
 from ucloud_operator.control.world import JOB, PLAN, SETTLE, parents_of
 from ucloud_operator.kube.errors import AlreadyExists, ApiError, Conflict, Forbidden, Invalid, NotFound
@@ -239,7 +240,8 @@ class Jobs:
         found, todo = {wallet.key}, [wallet]
         while todo:
             each = todo.pop()
-            if each.status.metered_at is None or each.status.observed_generation != each.metadata.generation:
+            edited = is_edited(each, self._books.applied(each), self._books.blocked(each))
+            if each.status.metered_at is None or edited:
                 return False
             above = parents_of(each) - found
             found |= above
