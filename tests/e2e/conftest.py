@@ -51,12 +51,9 @@ def build_image() -> None:
 
 
 def install(kind: Kind) -> None:
-    """Install as the README says, and let short stories start."""
+    """Install as the README says."""
     kind.kubectl("apply", "--server-side", "--filename", str(ROOT / "crds"))
     kind.kubectl("apply", "--kustomize", str(ROOT / "manifests"))
-    kind.kubectl(
-        "set", "env", "--namespace=ucloud-system", "deployment/ucloud-operator", "UCLOUD_RUN_MINIMUM_RUN_SECONDS=5"
-    )
     kind.kubectl("rollout", "status", "--namespace=ucloud-system", "deployment/ucloud-operator", "--timeout=120s")
 
 

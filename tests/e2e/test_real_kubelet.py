@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 HEEDS = "trap 'exit 0' TERM; while true; do sleep 0.1; done"
 IGNORES = "trap '' TERM; while true; do sleep 0.1; done"
 PRICE = 600_000  # per minute: 10,000 per second
+LASTS_61_S = 610_000  # a second more than a job needs to be started at all
 
 
 def finished_job(kind: Kind, namespace: str, name: str) -> UCloudJob:
@@ -35,7 +36,9 @@ def updates(job: UCloudJob) -> list[tuple[JobState | None, str | None]]:
 
 
 def test_a_wallet_runs_dry_and_its_job_is_terminated(kind: Kind) -> None:
-    kind.apply(*workspace("dry", 120_000), product(PRICE), application("heeds", HEEDS), job("dry", "1", "heeds", PRICE))
+    kind.apply(
+        *workspace("dry", LASTS_61_S), product(PRICE), application("heeds", HEEDS), job("dry", "1", "heeds", PRICE)
+    )
     ended = finished_job(kind, "dry", "1")
     assert updates(ended) == [
         (JobState.IN_QUEUE, "Your job is now waiting in the queue!"),
@@ -43,16 +46,16 @@ def test_a_wallet_runs_dry_and_its_job_is_terminated(kind: Kind) -> None:
         (JobState.SUCCESS, "Your job has been terminated (No more credits)"),
     ]
     began, stopped = ended.status.updates[-2].timestamp, ended.status.updates[-1].timestamp
-    assert stopped - began == 12_000
-    assert ended.status.usage == 120_000
+    assert stopped - began == 61_000
+    assert ended.status.usage == LASTS_61_S
     wallet = eventually(lambda: found if (found := kind.wallet("dry")).status.locked else None)
-    assert (wallet.status.max_usable, wallet.status.local_usage) == (0, 120_000)
+    assert (wallet.status.max_usable, wallet.status.local_usage) == (0, LASTS_61_S)
     eventually(lambda: not kind.pods("dry"))
 
 
 def test_one_that_ignores_sigterm_is_gone_within_three_seconds(kind: Kind) -> None:
     kind.apply(
-        *workspace("stubborn", 120_000),
+        *workspace("stubborn", LASTS_61_S),
         product(PRICE),
         application("ignores", IGNORES),
         job("stubborn", "1", "ignores", PRICE),
@@ -83,7 +86,7 @@ def test_replicas_find_each_other_and_cost_twice_as_much(kind: Kind) -> None:
 
 def test_the_leader_dies_and_nothing_is_free_or_paid_twice(kind: Kind) -> None:
     kind.apply(
-        *workspace("orphan", 300_000),
+        *workspace("orphan", LASTS_61_S),
         product(PRICE),
         application("heeds", HEEDS),
         job("orphan", "1", "heeds", PRICE),
@@ -94,9 +97,9 @@ def test_the_leader_dies_and_nothing_is_free_or_paid_twice(kind: Kind) -> None:
     leader = str(lease["holderIdentity"])
     kind.kubectl("delete", "pod", leader, "--namespace=ucloud-system", "--grace-period=0", "--force")
     ended = finished_job(kind, "orphan", "1")
-    assert (ended.status.usage, ended.status.reason) == (300_000, "OutOfCredits")
+    assert (ended.status.usage, ended.status.reason) == (LASTS_61_S, "OutOfCredits")
     began, stopped = ended.status.updates[-2].timestamp, ended.status.updates[-1].timestamp
-    assert stopped - began == 30_000
+    assert stopped - began == 61_000
 
 
 def test_a_deleted_namespace_goes(kind: Kind) -> None:
@@ -113,7 +116,10 @@ def test_a_deleted_namespace_goes(kind: Kind) -> None:
 def test_the_pods_end_before_their_bill_does(kind: Kind) -> None:
     """The kubelet's stamp of the container's end lies within a second and a half of the instant, for one that heeds."""
     kind.apply(
-        *workspace("prompt", 60_000), product(PRICE), application("heeds", HEEDS), job("prompt", "1", "heeds", PRICE)
+        *workspace("prompt", LASTS_61_S),
+        product(PRICE),
+        application("heeds", HEEDS),
+        job("prompt", "1", "heeds", PRICE),
     )
     running_job(kind, "prompt", "1")
     seen: list[str] = []
@@ -126,6 +132,6 @@ def test_the_pods_end_before_their_bill_does(kind: Kind) -> None:
             seen.extend(state["terminated"]["finishedAt"] for state in states if "terminated" in state)
         return kind.job("prompt", "1").is_final
 
-    eventually(look, 60)
+    eventually(look, 120)
     stopped = kind.job("prompt", "1").status.updates[-1].timestamp
     assert all(abs(parse_time(stamp) - stopped) <= 1_500 for stamp in seen)

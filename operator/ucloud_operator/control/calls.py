@@ -224,9 +224,12 @@ class Calls:
             answer = await self._client.create(
                 PODS, templates.build_pod(launch, rank), namespace=job.metadata.namespace
             )
-        except AlreadyExists:
+        except AlreadyExists as taken:
             name = templates.pod_name(job.metadata.name, rank, launch.run)
-            answer = await self._client.get(PODS, name, namespace=job.metadata.namespace)
+            try:
+                answer = await self._client.get(PODS, name, namespace=job.metadata.namespace)
+            except NotFound:
+                raise taken from None  # it has gone since: the name is free when we try again
             found = Pod.model_validate(answer)
             if found.job_uid != job.metadata.uid or found.run != launch.run or found.is_being_deleted:
                 raise
