@@ -272,7 +272,8 @@ def _due_ms(old: WalletStatus, new: WalletStatus, *, hurried: bool, settings: Se
     if _said(old.conditions) != _said(new.conditions) or old.excess != new.excess:
         return 0
     stepped = STEP * abs(old.max_usable - new.max_usable) > max(old.max_usable, new.max_usable)
-    if stepped or _noticed(old) != _noticed(new) or _moved(old.exhausts_at, new.exhausts_at):
+    came_to_rest = new.rate_per_minute == 0 and old.total_usage != new.total_usage  # nothing more is to be waited for
+    if stepped or came_to_rest or _noticed(old) != _noticed(new) or _moved(old.exhausts_at, new.exhausts_at):
         return last_ms + 1000 * settings.notice_seconds
     if (old.total_usage, old.quota, old.total_allocated) != (new.total_usage, new.quota, new.total_allocated):
         return last_ms + 1000 * settings.metering_seconds
