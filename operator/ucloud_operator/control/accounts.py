@@ -49,6 +49,17 @@ def departed_from(wallet: Wallet, wallets: Mapping[str, Wallet]) -> tuple[Depart
     return tuple(gone for gone in wallet.status.departed if not _is_back(gone, wallet.key, wallets.get(gone.key)))
 
 
+def returning_to(wallet: Wallet, wallets: Mapping[str, Wallet]) -> dict[str, int]:
+    """Return what the parents of a wallet that is about to come back say that the last one of its name had used."""
+    if wallet.status.groups:
+        return {}
+    return {
+        key: sum(gone.usage for gone in parent.status.departed if gone.key == wallet.key)
+        for key, parent in wallets.items()
+        if any(gone.uid != wallet.metadata.uid for gone in parent.status.departed if gone.key == wallet.key)
+    }
+
+
 def _is_back(gone: DepartedWallet, parent_key: str, wallet: Wallet | None) -> bool:
     if wallet is None or wallet.metadata.uid == gone.uid:
         return False
@@ -89,9 +100,10 @@ def tree_accounts(wallets: Mapping[str, Wallet], local: Mapping[str, int]) -> It
 
 def tangle_accounts(wallets: Mapping[str, Wallet], had: Mapping[str, WalletCheckpoint]) -> Iterable[Account]:
     """Build the ledger's wallets from a checkpoint, with what each used itself worked out from what its edges carry."""
-    written = {gone.uid for wallet in wallets.values() for gone in departed_from(wallet, wallets)}
-    edges: dict[str, tuple[Edge, ...]] = {
-        key: () if wallet.metadata.uid in written else tuple(map(edge_of, had[key].groups))
+    written = {(key, gone.uid) for key, wallet in wallets.items() for gone in departed_from(wallet, wallets)}
+    had_edges = {key: tuple(map(edge_of, had[key].groups)) for key in wallets}
+    edges = {
+        key: tuple(edge for edge in had_edges[key] if (edge.parent, wallet.metadata.uid) not in written)
         for key, wallet in wallets.items()
     }
     inflow = dict.fromkeys(wallets, 0)
@@ -99,7 +111,7 @@ def tangle_accounts(wallets: Mapping[str, Wallet], had: Mapping[str, WalletCheck
         if edge.parent in inflow:
             inflow[edge.parent] += edge.usage
     for key, wallet in wallets.items():
-        carried = sum(edge.usage for edge in edges[key]) + had[key].excess
+        carried = sum(edge.usage for edge in had_edges[key]) + had[key].excess
         yield Account(
             name=key,
             edges=edges[key],

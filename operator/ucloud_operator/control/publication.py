@@ -10,7 +10,7 @@ of an allocation's phase at once, a rate, a forecast or settled jobs after some 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ucloud_operator.api.checkpoint import WalletCheckpoint
@@ -60,6 +60,8 @@ class Around:
     trouble: str = ""  # why it can't be used, whatever its numbers, as `Word: sentence`
     departed: tuple[DepartedWallet, ...] = ()  # wallets below that are gone
     departing: tuple[DepartedWallet, ...] = ()  # wallets below that are being deleted and have stopped spending
+    returning: Mapping[str, int] = field(default_factory=dict)
+    """By parent: what it says that the last wallet of this name had used. It is this wallet's usage from now on."""
 
 
 def publish(wallet: Wallet, plan: Plan, around: Around, settings: Settings) -> Publication:
@@ -174,7 +176,8 @@ def _apply(wallet: Wallet, plan: Plan, around: Around, resumed: WalletCheckpoint
     accounts = []
     for account in plan.state.wallets:
         if account.name != wallet.key:
-            accounts.append(account)
+            left = max(0, account.local_usage - around.returning.get(account.name, 0))
+            accounts.append(replace(account, local_usage=left))
             continue
         opened = max(wallet.spec.opening_usage, resumed.opening_usage if resumed else 0) - around.applied.opening_usage
         before = account if resumed is None else replace(account, edges=tuple(map(edge_of, resumed.groups)))

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ucloud_operator.api.wallet import DepartedWallet
-from ucloud_operator.control.accounts import departed_from
+from ucloud_operator.control.accounts import departed_from, returning_to
 from ucloud_operator.control.calls import merge_body
 from ucloud_operator.control.checkpoints import Checkpoints
 from ucloud_operator.control.events import Happening, tell
@@ -108,6 +108,7 @@ class Wallets:
             trouble=self._books.trouble(wallet),
             departed=departed_from(wallet, near),
             departing=tuple(self._departing(wallet, plan)),
+            returning=returning_to(wallet, near),
         )
         return publish(wallet, plan, around, self._settings)
 
