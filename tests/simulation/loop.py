@@ -11,6 +11,7 @@ Nothing here opens files, sockets or threads: a loop on which nothing is schedul
 from __future__ import annotations
 
 import asyncio
+import gc
 import math
 import selectors
 from contextvars import ContextVar
@@ -101,8 +102,11 @@ class VirtualClock:
 
 def play(story: Coroutine[Any, Any, T]) -> T:
     """Play a story in simulated time from beginning to end; what still runs then is cancelled."""
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        return runner.run(story)
+    try:
+        with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+            return runner.run(story)
+    finally:
+        gc.unfreeze()  # every operator freezes what it finds, and this process sees many of them
 
 
 def _running() -> VirtualLoop:
