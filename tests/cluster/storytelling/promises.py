@@ -16,6 +16,8 @@ from ucloud_operator.api.statement import StatementLine, WalletStatement
 from ucloud_operator.kube.objects import text
 from ucloud_operator.kube.resources import EVENTS, WALLETSTATEMENTS
 
+MINUTE_SECONDS: Final = 75
+"""How long it takes at the most until usage is published."""
 OPERATORS_NAMESPACE: Final = "ucloud-system"
 EXHAUSTS_AT: Final = "ucloud.dk/exhausts-at"
 MINUTE: Final = PRICE
@@ -57,6 +59,11 @@ def used_of(wallet: Wallet) -> Mapping[str, int]:
 def paid_per(frequency: str, name: str) -> Mapping[str, object]:
     """The category of a story, with prices per HOUR or DAY."""
     return {**category(name), "accountingFrequency": f"PERIODIC_{frequency}"}
+
+
+async def is_charged(account: Account, usage: int) -> Wallet:
+    """Wait until it says that so much was used by and below it; those below may let a minute pass before it does."""
+    return await account.uses(usage, MINUTE_SECONDS)
 
 
 # Statements
@@ -136,6 +143,7 @@ __all__ = [
     "format_time",
     "grant",
     "in_seconds",
+    "is_charged",
     "lines_of",
     "now_ms",
     "paid_per",
