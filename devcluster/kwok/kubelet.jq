@@ -87,5 +87,5 @@ def next_event:
   end
   | min_by(.at);
 
-# How KWOK wants to be told the time left.
-def time_left: ([.at - now, 0] | max) * 1000 | floor | "\(.)ms";
+# How KWOK wants to be told the time left: never too little, or the second that is written down may be the one before.
+def time_left: ([.at - now, 0] | max) * 1000 | ceil | "\(.)ms";

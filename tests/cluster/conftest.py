@@ -1,4 +1,4 @@
-"""One throw-away Kubernetes per test session, one namespace per test."""
+"""One throw-away Kubernetes per test session, one namespace per test; another one for tests that break it."""
 
 import itertools
 import re
@@ -17,6 +17,13 @@ _numbers = itertools.count(1)
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A cluster of this session's own: one that `make cluster` runs is left alone."""
     with Cluster(tmp_path_factory.mktemp("devcluster")).running_meanwhile() as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def spare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A cluster to be broken: each test leaves it mended."""
+    with Cluster(tmp_path_factory.mktemp("spare"), nodes=1).running_meanwhile(bare=True) as cluster:
         yield cluster
 
 

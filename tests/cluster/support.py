@@ -27,6 +27,27 @@ def eventually(ask: Callable[[], T], *, within_seconds: float = 15.0, every_seco
         time.sleep(every_seconds)
 
 
+def until_controllers_are_back(cluster: Cluster) -> None:
+    """Wait until controllers and kubelets follow an API server that was away: they ask again at ever longer intervals.
+
+    The longest is 30 s, and it may have begun just before the API server came back.
+    """
+    namespace = "until-controllers-are-back"
+    cluster.kubectl("create", "namespace", namespace)
+    eventually(lambda: cluster.kubectl("get", f"--namespace={namespace}", "serviceaccounts", "-oname"), within_seconds=60)
+    container = {"name": "probe", "image": "probe"}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "probe"}, "spec": {"containers": [container]}}
+    apply(cluster, namespace, pod)
+    eventually(lambda: phase_of_probe(cluster, namespace) == "Running", within_seconds=60)
+    cluster.kubectl("delete", "namespace", namespace)
+
+
+def phase_of_probe(cluster: Cluster, namespace: str) -> object:
+    status = get(cluster, namespace, "pod", "probe")["status"]
+    assert isinstance(status, dict)
+    return status.get("phase")
+
+
 def apply(cluster: Cluster, namespace: str, *manifests: Manifest, user: User = ADMIN) -> None:
     """Apply objects; those without a namespace of their own go into this one."""
     items = {"apiVersion": "v1", "kind": "List", "items": manifests}

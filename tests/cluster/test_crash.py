@@ -16,6 +16,7 @@ from tests.cluster.storytelling.cast import IN_QUEUE, RUNNING, SUCCESS, Job, Sta
 from tests.cluster.storytelling.process import OperatorProcess, as_options
 from tests.cluster.storytelling.telling import open_stage
 from tests.cluster.storytelling.view import watching
+from tests.cluster.support import until_controllers_are_back
 
 SEED = int(os.environ.get("CRASH_SEED", time.time_ns() // 10**6))
 KILLS = 12
@@ -169,3 +170,4 @@ async def test_an_api_server_that_is_away_at_the_instant_changes_no_number(clust
         await home.account.is_locked()
         await story.end()
         await story.is_over()
+    await asyncio.to_thread(until_controllers_are_back, cluster)

@@ -20,13 +20,6 @@ from tests.cluster.support import eventually
 CHECKOUT = Path(__file__).parent.parent.parent
 
 
-@pytest.fixture(scope="module")
-def spare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """A cluster to be broken: each test leaves it mended."""
-    with Cluster(tmp_path_factory.mktemp("spare"), nodes=1).running_meanwhile(bare=True) as cluster:
-        yield cluster
-
-
 def devcluster(*arguments: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "devcluster", *arguments]
     return subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -94,7 +94,7 @@ async def test_siblings_can_not_use_what_is_set_aside(story: Story) -> None:
     await job.runs()
     wallet = await sibling.account.until(lambda wallet: wallet.status.max_usable == 40_000)
     assert wallet.status.reserved == 0
-    assert home.account.now.status.reserved > 0
+    await home.account.until(lambda wallet: wallet.status.reserved > 0)
     refused = await reserving(sibling, 50)
     await refused.ends(
         FAILURE,
