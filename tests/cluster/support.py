@@ -34,7 +34,9 @@ def until_controllers_are_back(cluster: Cluster) -> None:
     """
     namespace = "until-controllers-are-back"
     cluster.kubectl("create", "namespace", namespace)
-    eventually(lambda: cluster.kubectl("get", f"--namespace={namespace}", "serviceaccounts", "-oname"), within_seconds=60)
+    eventually(
+        lambda: cluster.kubectl("get", f"--namespace={namespace}", "serviceaccounts", "-oname"), within_seconds=60
+    )
     container = {"name": "probe", "image": "probe"}
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "probe"}, "spec": {"containers": [container]}}
     apply(cluster, namespace, pod)

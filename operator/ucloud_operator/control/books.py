@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from ucloud_operator.api.checkpoint import WalletCheckpoint
 from ucloud_operator.control.accounts import runs_of, tangle_accounts, tangle_meter, tree_accounts
+from ucloud_operator.control.decided import Decided
 from ucloud_operator.control.world import parents_of
 from ucloud_operator.ledger.edits import use
 from ucloud_operator.ledger.ledger import Ledger
@@ -36,7 +37,7 @@ from ucloud_operator.lifecycle.view import Bill
 from ucloud_operator.settings import FOREVER_MS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from ucloud_operator.api import UCloudJob, Wallet
     from ucloud_operator.api.checkpoint import LedgerCheckpoint
@@ -87,7 +88,8 @@ class Books:
         self._components: dict[str, tuple[str, ...]] = {}
         self._version = -1
         self._launching: dict[str, tuple[str, Run]] = {}
-        self._made: dict[str, tuple[int, int, Plan | None]] = {}  # by component: of which facts, when (unix ms), what
+        self.decided = Decided()
+        self._made: dict[str, tuple[tuple[int, int], int, Plan]] = {}  # by component: of which facts, when (ms), what
         self._reserving: dict[str, tuple[str, int]] = {}
         self._latest: dict[str, Plan] = {}
         self._resuming: dict[str, tuple[int, frozenset[str]]] = {}
@@ -116,11 +118,11 @@ class Books:
 
         A plan that was made a moment ago of the very same facts is good enough: all wallets of a component ask at once.
         """
-        version, made_ms, known = self._made.get(component[0], (-1, 0, None))
-        if known is None or version != self._world.version or not made_ms <= now_ms <= made_ms + MOMENT_MS:
-            known = self._plan(component, now_ms)
-            self._made[component[0]] = self._world.version, now_ms, known
-        return known
+        facts = self._world.version, self.decided.version
+        made = self._made.get(component[0])
+        if made is None or made[0] != facts or not made[1] <= now_ms <= made[1] + MOMENT_MS:
+            made = self._made[component[0]] = facts, now_ms, self._plan(component, now_ms)
+        return made[2]
 
     def _plan(self, component: Sequence[str], now_ms: int) -> Plan:
         ledger = Ledger(self.state(component, now_ms))
@@ -138,7 +140,7 @@ class Books:
             locked |= emptied
         ends_ms = {uid: end_ms for uid, end_ms in ends_ms.items() if self._goes_on(uid)}
         said = (meter for meter in ledger.state().meters if self._goes_on(meter.uid))
-        unsaid_ms = min((*ends_ms.values(), *_ends(said)), default=FOREVER_MS)
+        unsaid_ms = min((*ends_ms.values(), *_ends(said), *self.decided.billed_ms(component)), default=FOREVER_MS)
         ledger.advance(max(ledger.at_ms, min(now_ms, unsaid_ms - 1)))
         state = ledger.state()
         return Plan(
@@ -163,10 +165,14 @@ class Books:
     def _goes_on(self, uid: str) -> bool:
         """Say whether a job's end isn't in its status yet."""
         job = self._world.jobs.find(uid)
-        return job is not None and open_run(job.status) is not None
+        return job is not None and open_run(self.decided.job(job).status) is not None
+
+    def _jobs_of(self, wallet_key: str) -> Iterator[UCloudJob]:
+        """Yield the jobs that spend, or have spent, a wallet's credits, as they will be said to be."""
+        return map(self.decided.job, self._world.jobs_of(wallet_key))
 
     def _reserved(self, wallet_key: str, at_ms: int) -> int:
-        jobs = [job for job in self._world.jobs_of(wallet_key) if job.spec.funding == "Reserve" and not job.is_final]
+        jobs = [job for job in self._jobs_of(wallet_key) if job.spec.funding == "Reserve" and not job.is_final]
         left = (reserved_for(job, self._world.pods_of(job)) - usage_at(runs_of(job, None), at_ms) for job in jobs)
         return sum(max(0, each) for each in left)
 
@@ -288,7 +294,8 @@ class Books:
 
     def state(self, component: Sequence[str], now_ms: int, ends: Mapping[str, int] | None = None) -> State:
         """Return the facts as of the component's newest checkpoint; `ends` are runs' ends that no job says yet."""
-        wallets = {key: wallet for key in component if (wallet := self._world.wallet(key)) is not None}
+        found = (wallet for key in component if (wallet := self._world.wallet(key)) is not None)
+        wallets = {wallet.key: self.decided.wallet(wallet) for wallet in found}
         pieces = self._pieces(wallets)
         states = [self._piece(piece, now_ms, ends or {}) for piece in pieces]
         return states[0] if len(states) == 1 else self._joined(states, now_ms)
@@ -298,7 +305,9 @@ class Books:
         ledgers = [Ledger(state) for state in states]
         stops = [stop for ledger in ledgers if (next_ := ledger.forecast()) is not None for stop in next_.stops]
         going = (meter for state in states for meter in state.meters if self._goes_on(meter.uid))
-        unsaid_ms = min((*(stop.at_ms for stop in stops if self._goes_on(stop.uid)), *_ends(going)), default=FOREVER_MS)
+        stops_ms = (stop.at_ms for stop in stops if self._goes_on(stop.uid))
+        billed_ms = self.decided.billed_ms({wallet.name for state in states for wallet in state.wallets})
+        unsaid_ms = min((*stops_ms, *_ends(going), *billed_ms), default=FOREVER_MS)
         at_ms = max((*(ledger.at_ms for ledger in ledgers), min(now_ms, unsaid_ms - 1)))
         for ledger in ledgers:
             ledger.advance(at_ms)
@@ -361,16 +370,18 @@ class Books:
         meters = [
             meter
             for key in wallets
-            for job in self._world.jobs_of(key)
+            for job in self._jobs_of(key)
             if (meter := tangle_meter(job, key, checkpoint, self._end_ms(job, ends))) is not None
         ]
         return State(checkpoint.spec.at, tuple(tangle_accounts(wallets, had)), tuple(meters))
 
     def _end_ms(self, job: UCloudJob, ends: Mapping[str, int]) -> int | None:
         """Return when a job's open run ends, as far as that is decided."""
-        if open_run(job.status) is None:
+        run, uid = open_run(job.status), job.metadata.uid
+        if run is None:
             return None
-        end_ms = ends.get(job.metadata.uid, planned_end(job, self._world.pods_of(job)))
+        planned_ms = min(planned_end(job, self._world.pods_of(job)), max(run.started_at, self.decided.end_ms(uid)))
+        end_ms = ends.get(uid, planned_ms)
         return end_ms if end_ms < FOREVER_MS else None
 
     def _tree(self, wallets: Mapping[str, Wallet], now_ms: int, ends: Mapping[str, int]) -> State:
@@ -382,7 +393,7 @@ class Books:
         meters: list[Meter] = []
         for key, wallet in wallets.items():
             local[key] = wallet.status.opening_usage + self._world.settled(account_of(wallet)).usage
-            for job in self._world.jobs_of(key):
+            for job in self._jobs_of(key):
                 meter = self._meter(job, wallet, at_ms, recent, ends)
                 if isinstance(meter, int):
                     local[key] += meter

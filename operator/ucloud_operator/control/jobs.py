@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from contextlib import AsyncExitStack, ExitStack
 from typing import TYPE_CHECKING, assert_never
 
 from ucloud_operator import metrics
 from ucloud_operator.api import FINAL_STATES, JobState
 from ucloud_operator.api.job import JobRate
 from ucloud_operator.control.calls import Calls
+from ucloud_operator.control.decided import concludes_run
 from ucloud_operator.control.events import Happening, tell
 from ucloud_operator.control.publication import is_edited
 from ucloud_operator.control.queue import Key
@@ -73,24 +75,39 @@ class Jobs:
 
     async def reconcile(self, key: str) -> None:
         """Bring one job as far as it can go now."""
-        looked_again = False
-        for _ in range(MAX_STEPS):
-            job = self._world.job(key)
-            if job is None:
-                self._deadlines.drop(Key(JOB, key))
-                return
-            decision = decide(await self._view(job))
-            self._deadlines.set(Key(JOB, key), decision.wake_ms)
-            if not decision.commands:
-                return
-            if not looked_again and self._concludes(job, decision):
-                await self._calls.refresh_pods(job)
-                looked_again = True
-                continue
-            for command in decision.commands:
-                if not await self._carry_out(job, command):
+        looked_again = alone = False
+        async with AsyncExitStack() as stack:
+            for _ in range(MAX_STEPS):
+                job = self._world.job(key)
+                if job is None:
+                    self._deadlines.drop(Key(JOB, key))
+                    return
+                decision = decide(await self._view(job))
+                self._deadlines.set(Key(JOB, key), decision.wake_ms)
+                if not decision.commands:
+                    return
+                if not looked_again and self._concludes(job, decision):
+                    await self._calls.refresh_pods(job)
+                    looked_again = True
+                elif not alone and self._parts.applying.locked() and _bills(job, decision):
+                    await stack.enter_async_context(self._parts.applying)  # what is left is being changed
+                    alone = True
+                elif not await self._carry_out_all(job, decision):
                     return
         raise RuntimeError(f"{key}: still something to do after {MAX_STEPS} decisions")
+
+    async def _carry_out_all(self, job: UCloudJob, decision: Decision) -> bool:
+        """Carry out a decision, which counts from now on; return whether to go on at once."""
+        with ExitStack() as under_way:
+            for command in decision.commands:
+                if isinstance(command, Arm):
+                    under_way.enter_context(self._books.decided.end(job, command.stop))
+                elif isinstance(command, WriteStatus):
+                    under_way.enter_context(self._books.decided.bill(job, command.status))
+            for command in decision.commands:
+                if not await self._carry_out(job, command):
+                    return False
+        return True
 
     def recall(self, job: UCloudJob) -> None:
         """Count a launch that an operator before us has begun, so that nobody else gets the credits that it goes by."""
@@ -348,6 +365,10 @@ class Jobs:
         pause_ms = min(2 * pause_ms, LONGEST_RETRY_MS)
         self._held_up[job.metadata.uid] = message, pause_ms
         return pause_ms
+
+
+def _bills(job: UCloudJob, decision: Decision) -> bool:
+    return any(isinstance(each, WriteStatus) and concludes_run(job, each.status) for each in decision.commands)
 
 
 def period_ms(wallet: Wallet) -> int:

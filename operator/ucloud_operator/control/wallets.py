@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -117,21 +118,29 @@ class Wallets:
             return
         await self._warn(wallet, publication.status)
         try:
-            answer = await self._client.patch_status(
-                WALLETS,
-                wallet.metadata.name,
-                merge_body(publication.status),
-                resource_version=wallet.metadata.resource_version,
-                namespace=wallet.metadata.namespace,
-            )
+            with (
+                nullcontext()
+                if self._is_edited(wallet)
+                else self._books.decided.publication(wallet, publication.status)
+            ):
+                await self._patch_status(wallet, publication.status)
         except NotFound:
             return
         except Conflict:
             await self._refresh(wallet)
             return
-        self._world.wallets.apply(answer)
         await self._tell_lock(wallet, publication.status)
         self._wake(wallet, publication.status)
+
+    async def _patch_status(self, wallet: Wallet, status: WalletStatus) -> None:
+        answer = await self._client.patch_status(
+            WALLETS,
+            wallet.metadata.name,
+            merge_body(status),
+            resource_version=wallet.metadata.resource_version,
+            namespace=wallet.metadata.namespace,
+        )
+        self._world.wallets.apply(answer)
 
     async def _checkpointed(self, wallet: Wallet, publication: Publication) -> bool:
         """Write a tangle's checkpoint before what is published from it; say whether to go on."""

@@ -184,9 +184,8 @@ class World:
         for pod_key in self._pods_of_job.under(job.metadata.uid) if gone else ():
             self._on_change(Key(ORPHAN, pod_key))
         before = change.before.status.wallet if change.before else None
-        for touched in {wallet, before} - {None}:
-            assert touched is not None  # noqa: S101  # the set says so; mypy can't
-            self._on_change(Key(PLAN, f"{change.key.namespace}/{touched.name}"))
+        for name in sorted({each.name for each in (wallet, before) if each is not None}):
+            self._on_change(Key(PLAN, f"{change.key.namespace}/{name}"))
 
     def _file_spender(self, job: UCloudJob, *, gone: bool = False) -> None:
         """File a job under the wallet that pays for it, from the moment that its pods are there."""
@@ -208,7 +207,7 @@ class World:
         self._on_change(Key(WALLET, key))
         self._on_change(Key(PLAN, key))
         if change.before is None or gone:
-            for near in (*self._children.under(key), *parents_of(wallet)):  # who waits for it to come, or to go
+            for near in (*self._children.under(key), *sorted(parents_of(wallet))):  # who waits for it to come, or to go
                 self._on_change(Key(WALLET, near))
         self._wake()
 
@@ -231,7 +230,7 @@ class World:
 
     def _wake(self) -> None:
         waiting, self._waiting = self._waiting, set()
-        for key in waiting:
+        for key in sorted(waiting):
             self._on_change(Key(JOB, key))
 
     def _pod_changed(self, change: Change[Pod]) -> None:

@@ -1,0 +1,113 @@
+"""What has been decided and is on its way to the API server: it counts from the decision on, not from the answer.
+
+Two decisions about the same credits may be under way at once: a job's bill and a wallet's checkpoint, a stop and the
+bill of a job beside it. Each was made from what was known before, so without this both could take what is left. What
+doesn't get through is forgotten, and decided again.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from ucloud_operator.lifecycle.facts import open_run
+from ucloud_operator.lifecycle.stops import BILLED_TO_THE_INSTANT
+from ucloud_operator.settings import FOREVER_MS
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterator
+
+    from ucloud_operator.api import UCloudJob, UCloudJobStatus, Wallet
+    from ucloud_operator.api.wallet import WalletStatus
+    from ucloud_operator.lifecycle.stops import Stop
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """A job's status that says what it has cost in all."""
+
+    wallet: str
+    status: UCloudJobStatus
+
+
+class Decided:
+    """Decisions under way, each as long as its `with` block lasts."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self._ends_ms: dict[str, int] = {}  # by job uid
+        self._bills: dict[str, Bill] = {}  # by job uid
+        self._published: dict[str, WalletStatus] = {}  # by wallet
+        self.version = 0  # changes whenever an end or a bill is decided or forgotten
+
+    @contextmanager
+    def end(self, job: UCloudJob, stop: Stop) -> Iterator[None]:
+        """Count the job's run until that stop and no longer, if its reason is one that ends the bill."""
+        if stop.reason not in BILLED_TO_THE_INSTANT:
+            yield
+            return
+        with self._counted(self._ends_ms, job.metadata.uid, stop.at_ms):
+            yield
+
+    @contextmanager
+    def bill(self, job: UCloudJob, status: UCloudJobStatus) -> Iterator[None]:
+        """Take the job's next status for its present one, if it concludes a run."""
+        if not concludes_run(job, status):
+            yield
+            return
+        with self._counted(self._bills, job.metadata.uid, Bill(_wallet_of(job), status)):
+            yield
+
+    @contextmanager
+    def publication(self, wallet: Wallet, status: WalletStatus) -> Iterator[None]:
+        """Take the wallet's next status for its present one."""
+        self._published[wallet.key] = status
+        try:
+            yield
+        finally:
+            del self._published[wallet.key]
+
+    def wallet(self, wallet: Wallet) -> Wallet:
+        """Return the wallet as it will be."""
+        status = self._published.get(wallet.key)
+        return wallet if status is None else wallet.model_copy(update={"status": status})
+
+    def job(self, job: UCloudJob) -> UCloudJob:
+        """Return the job as it will be."""
+        bill = self._bills.get(job.metadata.uid)
+        return job if bill is None else job.model_copy(update={"status": bill.status})
+
+    def end_ms(self, job_uid: str) -> int:
+        """Return when a job's run was decided to end, FOREVER_MS if that isn't under way."""
+        return self._ends_ms.get(job_uid, FOREVER_MS)
+
+    def billed_ms(self, wallets: Container[str]) -> Iterator[int]:
+        """Yield until when jobs of these wallets are billed that no status says it of: no checkpoint goes past that."""
+        for bill in self._bills.values():
+            ended_ms = bill.status.runs[-1].ended_at
+            if bill.wallet in wallets and ended_ms is not None:
+                yield ended_ms
+
+    @contextmanager
+    def _counted(self, kept: dict[str, T], key: str, value: T) -> Iterator[None]:
+        kept[key] = value
+        self.version += 1
+        try:
+            yield
+        finally:
+            del kept[key]
+            self.version += 1
+
+
+def concludes_run(job: UCloudJob, status: UCloudJobStatus) -> bool:
+    """Say whether a status ends a run of the job, and so says what it has cost."""
+    return open_run(job.status) is not None and open_run(status) is None
+
+
+def _wallet_of(job: UCloudJob) -> str:
+    assert job.status.wallet is not None  # noqa: S101  # it runs
+    return f"{job.metadata.namespace}/{job.status.wallet.name}"
