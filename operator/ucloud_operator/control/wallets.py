@@ -29,7 +29,7 @@ from ucloud_operator.lifecycle.statement import account_of
 from ucloud_operator.settings import FOREVER_MS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from ucloud_operator.api import Wallet
     from ucloud_operator.api.wallet import WalletStatus
@@ -45,6 +45,10 @@ SEVERAL = 2
 UNSETTLED_PAUSE_MS = 250
 """An edit waits so long for a stop that is under way: what it changes comes after that stop."""
 
+BILLING_PAUSE_MS = 25
+LONGEST_BILLING_MS = 2000
+"""Where jobs end all the time there may always be a bill under way."""
+
 
 class Wallets:
     """The worker of the keys of kind WALLET."""
@@ -58,6 +62,7 @@ class Wallets:
         self._statements = Statements(parts)
         self._checkpoints = Checkpoints(parts)
         self._hurried: set[str] = set()  # by what was edited above, below or beside them
+        self._waits_ms: dict[str, int] = {}  # since when for bills that are under way (unix ms)
 
     async def reconcile(self, key: str) -> None:
         """Bring one wallet's published state up to date, if it is time."""
@@ -85,7 +90,8 @@ class Wallets:
         wallet, now_ms = self._world.wallet(key), self._clock.now_ms()
         if wallet is None:
             return
-        plan = self._books.plan(self._books.component(key), now_ms)
+        component = self._books.component(key)
+        plan = self._books.plan(component, now_ms)
         publication = self._publication(wallet, plan)
         if key in self._hurried:
             self._hurried.discard(key)
@@ -95,10 +101,20 @@ class Wallets:
             if wallet.is_being_deleted:
                 await self._leave(wallet)
             return
+        if self._is_billing(key, component, now_ms):
+            self._deadlines.set(Key(WALLET, key), now_ms + BILLING_PAUSE_MS)
+            return
         if self._is_edited(wallet) and plan.at_ms + UNSETTLED_PAUSE_MS < now_ms and plan.ends_ms:
             self._deadlines.set(Key(WALLET, key), now_ms + UNSETTLED_PAUSE_MS)
             return
         await self._write(wallet, publication)
+
+    def _is_billing(self, key: str, component: Sequence[str], now_ms: int) -> bool:
+        """Say whether to wait for a bill that is under way: what it says could be seen to come, go and come again."""
+        if not any(self._books.decided.billed_ms(component)):
+            self._waits_ms.pop(key, None)
+            return False
+        return now_ms < self._waits_ms.setdefault(key, now_ms) + LONGEST_BILLING_MS
 
     def _publication(self, wallet: Wallet, plan: Plan) -> Publication:
         near = {key: found for key in plan.numbers if (found := self._world.wallet(key)) is not None}
