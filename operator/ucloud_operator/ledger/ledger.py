@@ -1,11 +1,12 @@
 """The ledger: a state, what becomes of it in time, and what can be asked about it."""
 
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import replace
 from itertools import groupby
 
 from ucloud_operator.ledger.flow import max_usable
-from ucloud_operator.ledger.state import Forecast, Meter, State, Stop, WalletNumbers
+from ucloud_operator.ledger.state import Forecast, Meter, State, Stop, Wallet, WalletNumbers
 from ucloud_operator.ledger.timeline import Timeline
 from ucloud_operator.ledger.usage import FOREVER
 
@@ -29,6 +30,17 @@ class Ledger:
     def state(self) -> State:
         """Return everything as values: a checkpoint. A ledger that is built from it goes on as this one would."""
         return State(self.at_ms, self._timeline.network.now(), self._timeline.metering.now())
+
+    def wallet(self, name: str) -> Wallet:
+        """Return one wallet as `state()` has it. Raises KeyError for a wallet that isn't there."""
+        network = self._timeline.network
+        return network.wallet_now(network.index[name])
+
+    def twin(self) -> "Ledger":
+        """Make an independent copy, for much less than a new one costs."""
+        twin = copy(self)
+        twin._timeline = self._timeline.twin()  # noqa: SLF001  # its own kind
+        return twin
 
     # Moving on
 

@@ -79,17 +79,20 @@ class Network:
     def now(self) -> tuple[Wallet, ...]:
         """Return the wallets as values."""
         self.attribute()
-        return tuple(
-            replace(
-                wallet,
-                local_usage=self.local[number],
-                edges=tuple(
-                    Edge(before.parent, self.allocations[edge], self.usage[edge])
-                    for before, edge in zip(wallet.edges, sorted(self.edges_up[number]), strict=True)
-                ),
-            )
-            for number, wallet in enumerate(self.wallets)
+        return tuple(map(self._value, range(len(self.wallets))))
+
+    def wallet_now(self, number: int) -> Wallet:
+        """Return one wallet as a value."""
+        self.attribute()
+        return self._value(number)
+
+    def _value(self, number: int) -> Wallet:
+        wallet, up = self.wallets[number], sorted(self.edges_up[number])
+        edges = (
+            Edge(before.parent, self.allocations[edge], self.usage[edge])
+            for before, edge in zip(wallet.edges, up, strict=True)
         )
+        return replace(wallet, local_usage=self.local[number], edges=tuple(edges))
 
     # What it comes to
 

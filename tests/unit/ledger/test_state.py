@@ -50,3 +50,14 @@ def test_values_that_contradict_themselves() -> None:
         Meter("j", "w", (HOUR,), -1)
     with pytest.raises(ValueError, match="job j: the run of 60 begins before the last one has ended"):
         Meter("j", "w", (Run(0, None, 1, 1, 1), Run(60, None, 1, 1, 1)))
+
+
+def test_a_twin_goes_its_own_way() -> None:
+    granted = Edge(None, (Allocation("a", 100, 0, 1000),))
+    one = Ledger(of(edged(granted), meters=(Meter("j", "w", (Run(0, None, 1, 1, 1),)),)))
+    one.advance(10)
+    other = one.twin()
+    other.advance(30)
+    assert [ledger.wallet("w").local_usage for ledger in (one, other)] == [10, 30]
+    assert one.state().wallets == (one.wallet("w"),)
+    assert one.wallet("w").edges[0].allocations[0].used == 10
