@@ -60,9 +60,9 @@ class Checkpoints:
                 namespace=wallet.metadata.namespace or "",
                 name=wallet.metadata.name,
                 blocked=account.blocked,
-                opening_usage=opening.get(account.name, self._books.applied(wallet).opening_usage),
+                opening_usage=opening.get(account.name, self._books.sources.applied(wallet).opening_usage),
                 excess=ledger.numbers(account.name).excess,
-                groups=tuple(group_of(edge, wallet, self._books.applied(wallet)) for edge in account.edges),
+                groups=tuple(group_of(edge, wallet, self._books.sources.applied(wallet)) for edge in account.edges),
             )
             for account in state.wallets
             if (wallet := wallets.get(account.name)) is not None

@@ -16,7 +16,7 @@ from ucloud_operator.lifecycle.stops import BILLED_TO_THE_INSTANT
 from ucloud_operator.settings import FOREVER_MS
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator
+    from collections.abc import Callable, Container, Iterator
 
     from ucloud_operator.api import UCloudJob, UCloudJobStatus, Wallet
     from ucloud_operator.api.wallet import WalletStatus
@@ -37,12 +37,12 @@ class Bill:
 class Decided:
     """Decisions under way, each as long as its `with` block lasts."""
 
-    def __init__(self) -> None:
-        """Start with none."""
+    def __init__(self, touch: Callable[[str], None]) -> None:
+        """Take whom to tell of which wallet (by key) something is decided or forgotten."""
+        self._touch = touch
         self._ends_ms: dict[str, int] = {}  # by job uid
         self._bills: dict[str, Bill] = {}  # by job uid
         self._published: dict[str, WalletStatus] = {}  # by wallet
-        self.version = 0  # changes whenever an end or a bill is decided or forgotten
 
     @contextmanager
     def end(self, job: UCloudJob, stop: Stop) -> Iterator[None]:
@@ -50,7 +50,7 @@ class Decided:
         if stop.reason not in BILLED_TO_THE_INSTANT:
             yield
             return
-        with self._counted(self._ends_ms, job.metadata.uid, stop.at_ms):
+        with self._counted(self._ends_ms, job, stop.at_ms):
             yield
 
     @contextmanager
@@ -59,7 +59,7 @@ class Decided:
         if not concludes_run(job, status):
             yield
             return
-        with self._counted(self._bills, job.metadata.uid, Bill(_wallet_of(job), status)):
+        with self._counted(self._bills, job, Bill(_wallet_of(job), status)):
             yield
 
     @contextmanager
@@ -70,6 +70,18 @@ class Decided:
             yield
         finally:
             del self._published[wallet.key]
+
+    def is_published(self, wallet: Wallet, before: Wallet | None) -> bool:
+        """Say whether nothing about a wallet has changed but its status, to what is being published."""
+        if before is None or wallet.status != self._published.get(wallet.key):
+            return False
+        now, then = wallet.metadata, before.metadata
+        return (now.uid, now.generation, now.finalizers, now.deletion_timestamp) == (
+            then.uid,
+            then.generation,
+            then.finalizers,
+            then.deletion_timestamp,
+        )
 
     def wallet(self, wallet: Wallet) -> Wallet:
         """Return the wallet as it will be."""
@@ -93,14 +105,14 @@ class Decided:
                 yield ended_ms
 
     @contextmanager
-    def _counted(self, kept: dict[str, T], key: str, value: T) -> Iterator[None]:
-        kept[key] = value
-        self.version += 1
+    def _counted(self, kept: dict[str, T], job: UCloudJob, value: T) -> Iterator[None]:
+        kept[job.metadata.uid] = value
+        self._touch(_wallet_of(job))
         try:
             yield
         finally:
-            del kept[key]
-            self.version += 1
+            del kept[job.metadata.uid]
+            self._touch(_wallet_of(job))
 
 
 def concludes_run(job: UCloudJob, status: UCloudJobStatus) -> bool:

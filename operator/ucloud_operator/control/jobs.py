@@ -101,9 +101,9 @@ class Jobs:
         with ExitStack() as under_way:
             for command in decision.commands:
                 if isinstance(command, Arm):
-                    under_way.enter_context(self._books.decided.end(job, command.stop))
+                    under_way.enter_context(self._world.decided.end(job, command.stop))
                 elif isinstance(command, WriteStatus):
-                    under_way.enter_context(self._books.decided.bill(job, command.status))
+                    under_way.enter_context(self._world.decided.bill(job, command.status))
             for command in decision.commands:
                 if not await self._carry_out(job, command):
                     return False
@@ -163,7 +163,7 @@ class Jobs:
         pinned = job.status.wallet
         if wallet is None or (pinned is not None and wallet.metadata.uid != pinned.uid):
             return Stop(Reason.WalletDeleted, now_ms)
-        plan, trouble = self._books.newest(wallet.key, now_ms), self._books.trouble(wallet)
+        plan, trouble = self._books.planner.newest(wallet.key, now_ms), self._books.troubles.trouble(wallet)
         end_ms = plan.ends_ms.get(job.metadata.uid)
         if end_ms is None and self._is_out_of_line(job, pods, trouble, locked=plan.numbers[wallet.key].locked):
             end_ms = now_ms
@@ -213,11 +213,12 @@ class Jobs:
                 application=application,
                 wallet=applied,
                 wallet_locked=outlook.numbers.locked if outlook else applied is None or applied.status.locked,
-                wallet_blocked=self._books.trouble(applied) if applied is not None else "",
+                wallet_blocked=self._books.troubles.trouble(applied) if applied is not None else "",
                 max_usable=outlook.numbers.max_usable if outlook else 0,
                 runway_ms=outlook.lasts_ms if outlook else 0,
                 reservable=self._reservable(job, applied, now_ms),
-                several_parents=applied is not None and self._books.is_tangle(self._books.component(applied.key)),
+                several_parents=applied is not None
+                and self._books.sources.is_tangle(self._books.sources.component(applied.key)),
                 longest_reservable_ms=lambda: self._longest_reservable_ms(job, product, applied, now_ms),
                 minimum_run_ms=least_run_ms(job, self._settings),
                 waited_ms=0 if patient else max(0, now_ms - job.metadata.creation_timestamp),
@@ -257,7 +258,7 @@ class Jobs:
         found, todo = {wallet.key}, [wallet]
         while todo:
             each = todo.pop()
-            edited = is_edited(each, self._books.applied(each), self._books.blocked(each))
+            edited = is_edited(each, self._books.sources.applied(each), self._books.troubles.blocked(each))
             if each.status.metered_at is None or edited:
                 return False
             above = parents_of(each) - found
@@ -330,7 +331,7 @@ class Jobs:
                 self._held_up.pop(job.metadata.uid, None)
         if after.wallet is not None:
             key = f"{job.metadata.namespace}/{after.wallet.name}"
-            self._queue.add(Key(PLAN, (self._books.component(key) or (key,))[0]), urgent=True)
+            self._queue.add(Key(PLAN, (self._books.sources.component(key) or (key,))[0]), urgent=True)
 
     async def _launch(self, job: UCloudJob, command: Launch) -> bool:
         """Create the pods; what is refused for good ends the job, what is refused for now is tried again."""

@@ -219,7 +219,7 @@ class Operator:
         if not self.leading:
             return
         if key.kind == PLAN:
-            component = self.books.component(key.name)
+            component = self.books.sources.component(key.name)
             key = Key(PLAN, component[0]) if component else key
         self.queue.add(key, urgent=key.kind == PLAN)
 

@@ -18,8 +18,8 @@ from ucloud_operator.lifecycle.warnings import next_level_ms
 from ucloud_operator.settings import FOREVER_MS
 
 if TYPE_CHECKING:
-    from ucloud_operator.control.books import Plan
     from ucloud_operator.control.parts import Parts
+    from ucloud_operator.control.planner import Plan
 
 logger = logging.getLogger(__name__)
 
@@ -35,14 +35,14 @@ class Plans:
 
     def reconcile(self, wallet_key: str) -> None:
         """Plan the wallet's component anew, and wake whoever is due."""
-        component = self._books.component(wallet_key)
+        component = self._books.sources.component(wallet_key)
         if not component:
             self._orphans(wallet_key)
             return
         now_ms = self._clock.now_ms()
         with metrics.PLAN_SECONDS.time():
-            plan = self._books.plan(component, now_ms)
-        self._books.remember(component, plan)
+            plan = self._books.planner.plan(component, now_ms)
+        self._books.planner.remember(component, plan)
         next_ms = plan.next_change_ms
         for key in component:
             next_ms = min(next_ms, self._look_at_jobs(key, plan, now_ms))

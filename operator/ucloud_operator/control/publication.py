@@ -17,7 +17,7 @@ from ucloud_operator.api.checkpoint import WalletCheckpoint
 from ucloud_operator.api.common import Condition, saturate
 from ucloud_operator.api.wallet import AllocationStatus, DepartedWallet, GroupStatus, WalletStatus
 from ucloud_operator.control.accounts import edge_of
-from ucloud_operator.control.books import Plan, circle_of
+from ucloud_operator.control.troubles import circle_of
 from ucloud_operator.ledger.ledger import Ledger
 from ucloud_operator.ledger.state import Allocation, Edge, Phase
 from ucloud_operator.lifecycle import sentences, warnings
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from ucloud_operator.api import Wallet
     from ucloud_operator.api.wallet import WalletReference
+    from ucloud_operator.control.planner import Plan
     from ucloud_operator.ledger.state import State, WalletNumbers
     from ucloud_operator.ledger.state import Wallet as Account
     from ucloud_operator.lifecycle.statement import Settled
@@ -47,7 +48,7 @@ class Publication:
 
     status: WalletStatus
     due_ms: int
-    state: State  # the whole component with it, for the checkpoint that a tangle has
+    state: State | None  # the whole component with an edit, where there was one
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,21 +71,24 @@ def publish(wallet: Wallet, plan: Plan, around: Around, settings: Settings) -> P
     edited = old.metered_at is None or is_edited(wallet, around.applied, around.blocked)
     resumed = around.settled.closing if old.metered_at is None else None
     before = resumed or around.applied
-    state, numbers = _apply(wallet, plan, around, resumed) if edited else (plan.state, plan.numbers[wallet.key])
-    account = next(account for account in state.wallets if account.name == wallet.key)
+    ledger = _apply(wallet, plan, around, resumed) if edited else plan.ledger
+    numbers, account = plan.numbers[wallet.key] if not edited else ledger.numbers(wallet.key), ledger.wallet(wallet.key)
     left = sum(gone.usage for gone in around.departed)
     left_again = {gone.key for gone in around.departing}
-    aside = sum(plan.reserved[key] for key in _at_and_below(state, wallet.key)) if any(plan.reserved.values()) else 0
+    aside_here = plan.reserved.get(wallet.key, 0)
+    aside = (
+        sum(plan.reserved.get(key, 0) for key in ledger.at_and_below(wallet.key)) if any(plan.reserved.values()) else 0
+    )
     status = WalletStatus(
         quota=saturate(numbers.quota),
-        local_usage=saturate(numbers.local_usage - left - plan.reserved[wallet.key]),
+        local_usage=saturate(numbers.local_usage - left - aside_here),
         total_usage=saturate(numbers.total_usage - aside),
         tree_usage=saturate(numbers.tree_usage - aside),
         total_allocated=saturate(numbers.total_allocated),
         max_usable=saturate(numbers.max_usable),
         locked=numbers.locked,
-        reserved=saturate(plan.reserved[wallet.key]),
-        rate_per_minute=saturate(plan.rates_per_minute[wallet.key]),
+        reserved=saturate(aside_here),
+        rate_per_minute=saturate(plan.ledger.rate_per_minute(wallet.key)),
         exhausts_at=plan.exhausts_ms.get(wallet.key),
         metered_at=max(plan.at_ms, old.metered_at or 0),
         observed_generation=wallet.metadata.generation,
@@ -98,18 +102,9 @@ def publish(wallet: Wallet, plan: Plan, around: Around, settings: Settings) -> P
         conditions=conditions(wallet, numbers, plan, around.trouble),
     )
     hurried = edited or bool(around.departing)
-    return Publication(status, _due_ms(old, status, hurried=hurried, settings=settings), state)
-
-
-def _at_and_below(state: State, key: str) -> set[str]:
-    """Return a wallet and all that it pays for."""
-    found, todo = {key}, [key]
-    while todo:
-        above = todo.pop()
-        below = {each.name for each in state.wallets if any(edge.parent == above for edge in each.edges)} - found
-        found |= below
-        todo.extend(below)
-    return found
+    return Publication(
+        status, _due_ms(old, status, hurried=hurried, settings=settings), ledger.state() if edited else None
+    )
 
 
 def conditions(wallet: Wallet, numbers: WalletNumbers, plan: Plan, trouble: str) -> tuple[Condition, ...]:
@@ -168,7 +163,7 @@ def is_edited(wallet: Wallet, applied: WalletCheckpoint, blocked: str) -> bool:
     return applied.blocked != blocked or wallet.status.observed_generation != wallet.metadata.generation
 
 
-def _apply(wallet: Wallet, plan: Plan, around: Around, resumed: WalletCheckpoint | None) -> tuple[State, WalletNumbers]:
+def _apply(wallet: Wallet, plan: Plan, around: Around, resumed: WalletCheckpoint | None) -> Ledger:
     """Put the spec's allocations in the place of those that applied, as of the plan's instant.
 
     A new wallet goes on from what the last one of its name had when it went, if there was one.
@@ -186,7 +181,7 @@ def _apply(wallet: Wallet, plan: Plan, around: Around, resumed: WalletCheckpoint
         accounts.append(replace(account, edges=edges, local_usage=local_usage, blocked=around.blocked))
     ledger = Ledger(replace(plan.state, wallets=tuple(accounts)))
     ledger.advance(plan.at_ms)
-    return ledger.state(), ledger.numbers(wallet.key)
+    return ledger
 
 
 def closing_of(applied: WalletCheckpoint) -> WalletCheckpoint:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from ucloud_operator.api.common import saturate
 from ucloud_operator.control.accounts import departed_from, runs_of
-from ucloud_operator.control.books import UNDER_WAY_MS
+from ucloud_operator.control.sources import UNDER_WAY_MS
 from ucloud_operator.ledger.usage import usage_at
 from ucloud_operator.lifecycle.facts import open_run, reserved_for
 from ucloud_operator.lifecycle.statement import account_of

@@ -55,10 +55,10 @@ class Statements:
 
     async def _checkpoint(self, wallet_key: str) -> None:
         """Have a tangle's checkpoint say what jobs have used before they go out of sight."""
-        component = self._books.component(wallet_key)
-        if component and self._books.is_tangle(component):
+        component = self._books.sources.component(wallet_key)
+        if component and self._books.sources.is_tangle(component):
             async with self._applying:
-                await self._checkpoints.write(self._books.plan(component, self._clock.now_ms()).state, {})
+                await self._checkpoints.write(self._books.planner.plan(component, self._clock.now_ms()).state, {})
 
     def _leaves(self, job: UCloudJob, account: StatementWallet) -> bool:
         """Say whether the job has to have a line now, and has none."""

@@ -18,7 +18,7 @@ from ucloud_operator.control.accounts import departed_from, returning_to
 from ucloud_operator.control.calls import merge_body
 from ucloud_operator.control.checkpoints import Checkpoints
 from ucloud_operator.control.events import Happening, tell
-from ucloud_operator.control.publication import Around, closing_of, is_edited, publish
+from ucloud_operator.control.publication import QUIET_FACTOR, Around, closing_of, is_edited, publish
 from ucloud_operator.control.queue import Key
 from ucloud_operator.control.statements import Statements
 from ucloud_operator.control.world import JOB, SETTLE, WALLET
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
     from ucloud_operator.api import Wallet
     from ucloud_operator.api.wallet import WalletStatus
-    from ucloud_operator.control.books import Plan
     from ucloud_operator.control.parts import Parts
+    from ucloud_operator.control.planner import Plan
     from ucloud_operator.control.publication import Publication
     from ucloud_operator.lifecycle.statement import Settled
 
@@ -76,28 +76,28 @@ class Wallets:
         if wallet.is_being_deleted and self._stands_above(wallet):
             await self._leave(wallet)
             return
-        if self._is_edited(wallet) or self._books.is_tangle(self._books.component(key)):
+        if self._is_edited(wallet) or self._books.sources.is_tangle(self._books.sources.component(key)):
             async with self._parts.applying:
                 await self._publish(key)
         else:
             await self._publish(key)
 
     def _is_edited(self, wallet: Wallet) -> bool:
-        return is_edited(wallet, self._books.applied(wallet), self._books.blocked(wallet))
+        return is_edited(wallet, self._books.sources.applied(wallet), self._books.troubles.blocked(wallet))
 
     async def _publish(self, key: str) -> None:
         """Write the wallet's status, if there is something to say and it is time."""
         wallet, now_ms = self._world.wallet(key), self._clock.now_ms()
         if wallet is None:
             return
-        component = self._books.component(key)
-        plan = self._books.plan(component, now_ms)
+        component = self._books.sources.component(key)
+        plan = self._books.planner.plan(component, now_ms)
         publication = self._publication(wallet, plan)
         if key in self._hurried:
             self._hurried.discard(key)
             publication = replace(publication, due_ms=0 if publication.due_ms < FOREVER_MS else FOREVER_MS)
         if publication.due_ms > now_ms:
-            self._deadlines.set(Key(WALLET, key), publication.due_ms)
+            self._deadlines.set(Key(WALLET, key), min(publication.due_ms, self._look_ms(publication, plan, now_ms)))
             if wallet.is_being_deleted:
                 await self._leave(wallet)
             return
@@ -107,11 +107,18 @@ class Wallets:
         if self._is_edited(wallet) and plan.at_ms + UNSETTLED_PAUSE_MS < now_ms and plan.ends_ms:
             self._deadlines.set(Key(WALLET, key), now_ms + UNSETTLED_PAUSE_MS)
             return
-        await self._write(wallet, publication)
+        await self._write(wallet, publication, plan)
+
+    def _look_ms(self, publication: Publication, plan: Plan, now_ms: int) -> int:
+        """Return when time alone may have made a difference to a status that has none now (unix ms)."""
+        if publication.due_ms < FOREVER_MS or not plan.ledger.is_spent():
+            return FOREVER_MS
+        pause_ms = 1000 * self._settings.metering_seconds
+        return now_ms + (pause_ms if publication.status.rate_per_minute else pause_ms * QUIET_FACTOR)
 
     def _is_billing(self, key: str, component: Sequence[str], now_ms: int) -> bool:
         """Say whether to wait for a bill that is under way: what it says could be seen to come, go and come again."""
-        if not any(self._books.decided.billed_ms(component)):
+        if not any(self._world.decided.billed_ms(component)):
             self._waits_ms.pop(key, None)
             return False
         return now_ms < self._waits_ms.setdefault(key, now_ms) + LONGEST_BILLING_MS
@@ -119,25 +126,25 @@ class Wallets:
     def _publication(self, wallet: Wallet, plan: Plan) -> Publication:
         near = {key: found for key in plan.numbers if (found := self._world.wallet(key)) is not None}
         around = Around(
-            applied=self._books.applied(wallet),
-            blocked=self._books.blocked(wallet),
+            applied=self._books.sources.applied(wallet),
+            blocked=self._books.troubles.blocked(wallet),
             settled=self._settled(wallet),
-            trouble=self._books.trouble(wallet),
+            trouble=self._books.troubles.trouble(wallet),
             departed=departed_from(wallet, near),
             departing=tuple(self._departing(wallet, plan)),
             returning=returning_to(wallet, near),
         )
         return publish(wallet, plan, around, self._settings)
 
-    async def _write(self, wallet: Wallet, publication: Publication) -> None:
-        if not await self._checkpointed(wallet, publication):
+    async def _write(self, wallet: Wallet, publication: Publication, plan: Plan) -> None:
+        if not await self._checkpointed(wallet, publication, plan):
             return
         await self._warn(wallet, publication.status)
         try:
             with (
                 nullcontext()
                 if self._is_edited(wallet)
-                else self._books.decided.publication(wallet, publication.status)
+                else self._world.decided.publication(wallet, publication.status)
             ):
                 await self._patch_status(wallet, publication.status)
         except NotFound:
@@ -158,17 +165,17 @@ class Wallets:
         )
         self._world.wallets.apply(answer)
 
-    async def _checkpointed(self, wallet: Wallet, publication: Publication) -> bool:
+    async def _checkpointed(self, wallet: Wallet, publication: Publication, plan: Plan) -> bool:
         """Write a tangle's checkpoint before what is published from it; say whether to go on."""
-        component = self._books.component(wallet.key)
-        account = next(each for each in publication.state.wallets if each.name == wallet.key)
-        if not self._books.is_tangle(component) and len(account.edges) < SEVERAL:
+        component = self._books.sources.component(wallet.key)
+        if not self._books.sources.is_tangle(component) and len(publication.status.groups) < SEVERAL:
             return True
-        age_ms = self._checkpoints.age_ms(wallet, publication.state.at_ms)
+        state = publication.state or plan.state
+        age_ms = self._checkpoints.age_ms(wallet, state.at_ms)
         if not self._is_edited(wallet) and age_ms < 1000 * self._settings.metering_seconds:
             return True
         try:
-            await self._checkpoints.write(publication.state, {wallet.key: publication.status.opening_usage})
+            await self._checkpoints.write(state, {wallet.key: publication.status.opening_usage})
         except (AlreadyExists, Conflict):
             self._queue.add(Key(WALLET, wallet.key))
             return False
@@ -192,11 +199,17 @@ class Wallets:
             for job in self._world.jobs_in(wallet.metadata.namespace or ""):
                 if not job.is_final:
                     self._queue.add(Key(JOB, job.key))
-        component = self._books.component(wallet.key)
-        if wallet.status.observed_generation != status.observed_generation:
+        before, component = wallet.status, self._books.sources.component(wallet.key)
+        edited = before.observed_generation != status.observed_generation
+        if edited:
             self._hurried.update(component)
-        for key in component:
-            self._queue.add(Key(WALLET, key))
+        if edited or (before.locked, before.blocked, before.departed) != (
+            status.locked,
+            status.blocked,
+            status.departed,
+        ):
+            for key in component:
+                self._queue.add(Key(WALLET, key))
 
     async def _refresh(self, wallet: Wallet) -> None:
         """Read a wallet that somebody else has changed meanwhile; its change brings it back into the queue."""
@@ -236,8 +249,8 @@ class Wallets:
                 continue
             if self._in_use(child) or not self._is_closed(child):
                 continue
-            account = next((account for account in plan.state.wallets if account.name == key), None)
-            usage = sum(edge.usage for edge in account.edges if edge.parent == wallet.key) if account else 0
+            edges = plan.ledger.wallet(key).edges if key in plan.numbers else ()
+            usage = sum(edge.usage for edge in edges if edge.parent == wallet.key)
             yield DepartedWallet(
                 namespace=child.metadata.namespace or "", name=child.metadata.name, uid=child.metadata.uid, usage=usage
             )
@@ -261,7 +274,7 @@ class Wallets:
             with contextlib.suppress(
                 AlreadyExists, Conflict
             ):  # somebody else wrote it meanwhile; it has been read since
-                await self._statements.close(account, closing_of(self._books.applied(wallet)))
+                await self._statements.close(account, closing_of(self._books.sources.applied(wallet)))
             self._queue.add(Key(WALLET, wallet.key))
             return
         for parent in self._parents(wallet):
@@ -272,13 +285,13 @@ class Wallets:
 
     def _parents(self, wallet: Wallet) -> list[Wallet]:
         """Return the wallets above that exist."""
-        references = [group.parent for group in self._books.applied(wallet).groups]
+        references = [group.parent for group in self._books.sources.applied(wallet).groups]
         found = (self._world.wallet(reference.key) for reference in references if reference is not None)
         return [parent for parent in found if parent is not None]
 
     def _is_closed(self, wallet: Wallet) -> bool:
         """Say whether what a wallet leaves to the next one of its name is written down, or is nothing."""
-        closing = closing_of(self._books.applied(wallet))
+        closing = closing_of(self._books.sources.applied(wallet))
         return not (closing.groups or closing.opening_usage) or self._settled(wallet).closing == closing
 
     def _settled(self, wallet: Wallet) -> Settled:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from ucloud_operator.api import Application, ComputeProduct, UCloudJob, Wallet
 from ucloud_operator.api.checkpoint import LedgerCheckpoint
 from ucloud_operator.api.statement import StatementWallet, WalletStatement
+from ucloud_operator.control.decided import Decided
 from ucloud_operator.control.queue import Key
 from ucloud_operator.kube.store import Change, ChangeKind, Store
 from ucloud_operator.lifecycle.kubelet import Pod
@@ -20,7 +21,7 @@ from ucloud_operator.lifecycle.pods import WALLET as WALLET_NAME
 from ucloud_operator.lifecycle.statement import Settled, settled_by
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 JOB, WALLET, PLAN, SETTLE, ORPHAN = "job", "wallet", "plan", "settle", "orphan"
 """The kinds of work: a job's life, a wallet's published state, a component's next instants, a wallet's statements, and
@@ -49,6 +50,10 @@ class Index:
         if new:
             self._values[key] = new
 
+    def of(self, key: str) -> frozenset[str]:
+        """Return the values that the key is filed under."""
+        return self._values.get(key, frozenset())
+
     def under(self, value: str) -> tuple[str, ...]:
         """Return the keys under the value, in order."""
         return tuple(sorted(self._keys.get(value, ())))
@@ -76,8 +81,17 @@ class World:
         self._checkpoints_of_wallet = Index()
         self._settled: dict[StatementWallet, Settled] = {}
         self._waiting: set[str] = set()
-        self.graph_version = 0  # changes whenever a wallet is added, removed or changed
+        self.decided = Decided(self._touch)
+        self.graph_version = 0  # changes whenever a wallet is added, removed or changed by others
         self.version = 0  # changes whenever anything does that decisions about money are made from
+        self._touched: dict[str, int] = {}  # by wallet: the version of the last change that its numbers depend on
+
+    def version_of(self, wallets: Iterable[str]) -> int:
+        """Return a number that changes whenever a fact does that the numbers of these wallets depend on.
+
+        Our own publications are none: they say what follows from the facts.
+        """
+        return max((self._touched.get(key, 0) for key in wallets), default=0)
 
     # Look-ups
 
@@ -177,7 +191,6 @@ class World:
     def _job_changed(self, change: Change[UCloudJob]) -> None:
         key, job, gone = join(change), change.object, change.kind is ChangeKind.DELETED
         wallet = job.status.wallet
-        self.version += 1
         self._file_spender(job, gone=gone)
         self._jobs_of_namespace.file(key, *() if gone else (change.key.namespace,))
         self._on_change(Key(JOB, key))
@@ -190,7 +203,15 @@ class World:
     def _file_spender(self, job: UCloudJob, *, gone: bool = False) -> None:
         """File a job under the wallet that pays for it, from the moment that its pods are there."""
         wallet = None if gone else self._paying(job, self.pods_of(job))
+        before = self._jobs_of_wallet.of(job.key)
         self._jobs_of_wallet.file(job.key, *() if wallet is None else (f"{job.metadata.namespace}/{wallet}",))
+        for key in before | self._jobs_of_wallet.of(job.key):
+            self._touch(key)
+        self.version += 1
+
+    def _touch(self, wallet_key: str) -> None:
+        self.version += 1
+        self._touched[wallet_key] = self.version
 
     @staticmethod
     def _paying(job: UCloudJob, pods: tuple[Pod, ...]) -> str | None:
@@ -200,11 +221,15 @@ class World:
 
     def _wallet_changed(self, change: Change[Wallet]) -> None:
         key, wallet, gone = join(change), change.object, change.kind is ChangeKind.DELETED
-        self.graph_version += 1
         self.version += 1
+        self._on_change(Key(WALLET, key))
+        if not gone and self.decided.is_published(wallet, change.before):
+            self._wake()
+            return
+        self.graph_version += 1
+        self._touch(key)
         self._wallets_of_namespace.file(key, *() if gone else (change.key.namespace,))
         self._children.file(key, *() if gone else parents_of(wallet))
-        self._on_change(Key(WALLET, key))
         self._on_change(Key(PLAN, key))
         if change.before is None or gone:
             for near in (*self._children.under(key), *sorted(parents_of(wallet))):  # who waits for it to come, or to go
@@ -215,13 +240,14 @@ class World:
         account, gone = change.object.spec.wallet, change.kind is ChangeKind.DELETED
         self._statements_of_account.file(join(change), *() if gone else (repr(account),))
         self._settled.pop(account, None)
-        self.version += 1
+        self._touch(f"{account.namespace}/{account.name}")
         self._on_change(Key(PLAN, f"{account.namespace}/{account.name}"))
 
     def _checkpoint_changed(self, change: Change[LedgerCheckpoint]) -> None:
         wallets = () if change.kind is ChangeKind.DELETED else change.object.spec.wallets
         self._checkpoints_of_wallet.file(join(change), *(wallet.uid for wallet in wallets))
-        self.version += 1
+        for wallet in change.object.spec.wallets:
+            self._touch(f"{wallet.namespace}/{wallet.name}")
         for wallet in wallets[:1]:
             self._on_change(Key(PLAN, f"{wallet.namespace}/{wallet.name}"))
 
@@ -237,12 +263,12 @@ class World:
         pod = change.object
         gone = change.kind is ChangeKind.DELETED
         self._pods_of_job.file(join(change), *() if gone or not pod.job_uid else (pod.job_uid,))
-        self.version += 1
         job = self.jobs.find(pod.job_uid)
         if pod.reserved and job is not None and job.status.wallet is None:
             self._on_change(Key(PLAN, f"{change.key.namespace}/{pod.metadata.annotations.get(WALLET_NAME)}"))
         if job is not None:
-            self._file_spender(job)
+            if gone or _says(pod) != (None if change.before is None else _says(change.before)):
+                self._file_spender(job)
             self._on_change(Key(JOB, job.key))
         elif not gone and pod.is_held:
             self._on_change(Key(ORPHAN, join(change)))
@@ -252,6 +278,11 @@ class World:
             found = store.get(*split(key))
             if found is not None:
                 yield found
+
+
+def _says(pod: Pod) -> tuple[object, ...]:
+    """Return what a pod says of money: by which wallet it runs, for which run, what is set aside, and its stop."""
+    return pod.metadata.annotations.get(WALLET_NAME), pod.run, pod.reserved, pod.stop
 
 
 def parents_of(wallet: Wallet) -> set[str]:

@@ -1,6 +1,6 @@
 """The ledger: a state, what becomes of it in time, and what can be asked about it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from copy import copy
 from dataclasses import replace
 from itertools import groupby
@@ -118,6 +118,11 @@ class Ledger:
             excess=network.excess(wallet),
         )
 
+    def locked(self) -> frozenset[str]:
+        """Return the wallets from which nothing can be charged any more."""
+        network = self._timeline.network
+        return frozenset(name for name, number in network.index.items() if network.is_locked(number))
+
     def charged(self, uid: str) -> int:
         """Return the units that this job was charged. Raises KeyError for a job that isn't there."""
         metering = self._timeline.metering
@@ -131,9 +136,26 @@ class Ledger:
         network, metering = self._timeline.network, self._timeline.metering
         own = network.index[name]
         charging = (wallet for wallet in network.fed_by(own) if wallet == own or not network.free[wallet])
-        lines = (metering.line[job] for wallet in charging for job in metering.of_wallet[wallet])
-        rate = sum(line.rate for line in lines if line.start_ms <= self.at_ms < line.end_ms)
+        rate = sum(rate for wallet in charging for rate in self._rates(metering.of_wallet[wallet]))
         return rate * MINUTE_MS // metering.scale
+
+    def is_spent(self) -> bool:
+        """Say whether any job runs that costs anything."""
+        return any(self._rates(range(len(self._timeline.metering.line))))
+
+    def _rates(self, jobs: Iterable[int]) -> Iterator[int]:
+        lines = (self._timeline.metering.line[job] for job in jobs)
+        return (line.rate for line in lines if line.start_ms <= self.at_ms < line.end_ms)
+
+    def at_and_below(self, name: str) -> frozenset[str]:
+        """Return the wallet and all that it pays for, through however many others."""
+        network = self._timeline.network
+        found, todo = {network.index[name]}, [network.index[name]]
+        while todo:
+            below = {network.child[edge] for edge in network.edges_down[todo.pop()]} - found
+            found |= below
+            todo.extend(below)
+        return frozenset(network.wallets[number].name for number in found)
 
     def circles(self) -> tuple[tuple[str, ...], ...]:
         """Return the circles that lock their members: names from the least upwards, the last one's parent the first."""

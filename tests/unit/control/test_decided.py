@@ -12,6 +12,7 @@ from ucloud_operator.settings import Settings
 
 if TYPE_CHECKING:
     from ucloud_operator.api import UCloudJob
+    from ucloud_operator.control.world import World
 
 NOW = 59_980
 """Seconds; a quota of 1,000,000 at 1000 per minute lasts 60,000."""
@@ -27,59 +28,58 @@ def nearly_dry() -> Facts:
     return wallet.job("spends").job("late", since=59_000, told=NOW)
 
 
-def opened(told: Facts, job: str) -> tuple[Books, UCloudJob]:
-    """The books, and one of the jobs in them."""
+def opened(told: Facts, job: str) -> tuple[World, Books, UCloudJob]:
+    """The world, its books, and one of the jobs in them."""
     world = told.world()
     found = world.jobs.find(f"{job}-uid")
     assert found is not None
-    return Books(world, Settings()), found
+    return world, Books(world, Settings()), found
 
 
 def test_a_bill_takes_what_the_published_status_leaves() -> None:
-    ours, late = opened(nearly_dry(), "late")
+    _, ours, late = opened(nearly_dry(), "late")
     assert ours.bill(late, ms(59_500), ms(NOW)).usage == 1000
 
 
 def test_a_bill_takes_what_a_status_on_its_way_leaves() -> None:
-    told = nearly_dry()
-    ours, late = opened(told, "late")
-    wallet = told.world().wallet("lab/lab")
+    world, ours, late = opened(nearly_dry(), "late")
+    wallet = world.wallet("lab/lab")
     assert wallet is not None
     published = wallet.status.model_copy(update={"metered_at": ms(59_970), "local_usage": 999_500})
-    with ours.decided.publication(wallet, published):
+    with world.decided.publication(wallet, published):
         assert ours.bill(late, ms(59_500), ms(NOW)).usage == 500
     assert ours.bill(late, ms(59_500), ms(NOW)).usage == 1000, "it didn't get through"
 
 
 def test_a_plan_counts_a_bill_on_its_way_and_goes_no_further_than_it() -> None:
     told = facts().wallet("lab", says=1000, published=60).job("spends").job("done", since=0)
-    ours, done = opened(told, "done")
+    world, ours, done = opened(told, "done")
     run = done.status.runs[0].model_copy(update={"ended_at": ms(90)})
     billed = done.status.model_copy(update={"runs": (run,), "usage": 77})
-    with ours.decided.bill(done, billed):
-        plan = ours.plan(("lab/lab",), ms(120))
+    with world.decided.bill(done, billed):
+        plan = ours.planner.plan(("lab/lab",), ms(120))
         assert [meter.uid for meter in plan.state.meters] == ["spends-uid"]
         assert plan.at_ms == ms(90) - 1, "or a bill that is lost would be made again from less"
         assert plan.numbers["lab/lab"].local_usage == 1000 * (90_000 - 1) // 60_000 + 77
-    plan = ours.plan(("lab/lab",), ms(120))
+    plan = ours.planner.plan(("lab/lab",), ms(120))
     assert plan.at_ms == ms(120)
     assert plan.numbers["lab/lab"].local_usage == 2000 + 2000
 
 
 def test_a_status_that_concludes_nothing_counts_when_it_is_written() -> None:
-    ours, job = opened(facts().wallet("lab", says=1000, published=60).job("spends"), "spends")
-    with ours.decided.bill(job, job.status.model_copy(update={"usage": 5})):
-        assert ours.decided.job(job) is job
+    world, _, job = opened(facts().wallet("lab", says=1000, published=60).job("spends"), "spends")
+    with world.decided.bill(job, job.status.model_copy(update={"usage": 5})):
+        assert world.decided.job(job) is job
 
 
 def test_a_plan_goes_no_further_than_a_stop_on_its_way() -> None:
-    ours, job = opened(facts().wallet("lab", says=1000, published=60).job("spends"), "spends")
-    with ours.decided.end(job, Stop(Reason.OutOfCredits, ms(90))):
-        assert ours.plan(("lab/lab",), ms(120)).at_ms == ms(90) - 1
-    assert ours.plan(("lab/lab",), ms(120)).at_ms == ms(120), "it didn't get through"
+    world, ours, job = opened(facts().wallet("lab", says=1000, published=60).job("spends"), "spends")
+    with world.decided.end(job, Stop(Reason.OutOfCredits, ms(90))):
+        assert ours.planner.plan(("lab/lab",), ms(120)).at_ms == ms(90) - 1
+    assert ours.planner.plan(("lab/lab",), ms(120)).at_ms == ms(120), "it didn't get through"
 
 
 def test_what_the_user_stops_is_billed_until_its_containers_have_ended() -> None:
-    ours, job = opened(facts().wallet("lab", says=1000, published=60).job("spends"), "spends")
-    with ours.decided.end(job, Stop(Reason.Cancelled, ms(90))):
-        assert ours.plan(("lab/lab",), ms(120)).at_ms == ms(120)
+    world, ours, job = opened(facts().wallet("lab", says=1000, published=60).job("spends"), "spends")
+    with world.decided.end(job, Stop(Reason.Cancelled, ms(90))):
+        assert ours.planner.plan(("lab/lab",), ms(120)).at_ms == ms(120)
