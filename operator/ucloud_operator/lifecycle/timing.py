@@ -60,10 +60,11 @@ class Ahead:
 
 
 def _act_ms(job: UCloudJob, pods: Sequence[Pod], decided: Stop, settings: Settings) -> int:
-    if not pods or all(pod.is_being_deleted for pod in pods):
+    left = [pod for pod in pods if not pod.is_being_deleted]  # those on their way out are told nothing any more
+    if not left:
         return FOREVER_MS
     due_ms = decided.at_ms - lead_ms(job, decided)
-    armed = all(pod.stop is not None and pod.stop.at_ms <= decided.at_ms for pod in pods)
+    armed = all(pod.stop is not None and pod.stop.at_ms <= decided.at_ms for pod in left)
     return due_ms if armed else due_ms - 1000 * settings.arm_seconds
 
 

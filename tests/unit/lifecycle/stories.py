@@ -127,6 +127,11 @@ class PodStory:
         story.container = {"running": {"startedAt": stamp(seconds)}}
         return story
 
+    def let_go(self) -> PodStory:
+        story = self._copy()
+        story.metadata["finalizers"] = []
+        return story
+
     def phase(self, phase: str, reason: str = "", message: str = "") -> PodStory:
         story = self._copy()
         story.status |= {"phase": phase, "reason": reason, "message": message}
@@ -201,7 +206,13 @@ def application(**spec: JsonValue) -> Application:
     return Application.model_validate({"metadata": {"name": "acme"}, "spec": default | spec})
 
 
-def wallet(*, on_exhaustion: str = "Terminate", frequency: str = "PERIODIC_MINUTE", free: bool = False) -> Wallet:
+def wallet(
+    *,
+    on_exhaustion: str = "Terminate",
+    frequency: str = "PERIODIC_MINUTE",
+    free: bool = False,
+    warn_minutes: tuple[int, ...] = (60, 15, 5),
+) -> Wallet:
     return Wallet.model_validate(
         {
             "metadata": {"name": "compute", "namespace": "ws", "uid": "wallet-uid"},
@@ -215,6 +226,7 @@ def wallet(*, on_exhaustion: str = "Terminate", frequency: str = "PERIODIC_MINUT
                 },
                 "allocationGroups": [],
                 "onExhaustion": on_exhaustion,
+                "warnMinutes": list(warn_minutes),
             },
         }
     )
