@@ -1,5 +1,6 @@
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -63,7 +64,9 @@ def test_what_is_built_is_what_is_read() -> None:
 
 
 def test_the_metadata_finds_pins_and_holds() -> None:
-    metadata = at(build_pod(launch(job(replicas=2)), rank=1), "metadata")
+    built = build_pod(launch(job(replicas=2)), rank=1)
+    metadata = at(built, "metadata")
+    assert (at(built, "apiVersion"), at(built, "kind")) == ("v1", "Pod")
     assert metadata == {
         "name": "j-62348-job-1",
         "namespace": "ws",
@@ -135,6 +138,32 @@ def test_a_pod_reads_its_annotations_as_files() -> None:
     items = at(spec, "volumes", 0, "downwardAPI", "items")
     assert {"path": "annotations", "fieldRef": {"fieldPath": "metadata.annotations"}} in items  # type: ignore[operator]
     assert at(items, 1, "fieldRef", "fieldPath") == "metadata.annotations['ucloud.dk/exhausts-at']"
+    assert isinstance(items, Sequence)
+    assert {str(at(item, "path")): str(at(item, "fieldRef", "fieldPath")) for item in items} == {
+        "annotations": "metadata.annotations",
+        "exhausts-at": "metadata.annotations['ucloud.dk/exhausts-at']",
+        "rank.txt": "metadata.annotations['ucloud.dk/rank']",
+        "number_of_nodes.txt": "metadata.annotations['ucloud.dk/replicas']",
+    }
+
+
+def test_a_pod_shares_memory_up_to_what_it_pays_for() -> None:
+    spec = at(build_pod(launch(on=product(memoryInGigs=3)), rank=0), "spec")
+    assert at(spec, "containers", 0, "volumeMounts", 1) == {"name": "shm", "mountPath": "/dev/shm"}  # noqa: S108
+    assert at(spec, "volumes", 0, "name") == "ucloud"
+    assert at(spec, "volumes", 1) == {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "3Gi"}}
+
+
+def test_a_container_runs_the_applications_image_and_has_the_name_by_which_it_is_found() -> None:
+    container = at(build_pod(launch(), rank=0), "spec", "containers", 0)
+    assert (at(container, "name"), at(container, "image")) == ("user-job", "example.com/acme:1.0.0")
+    assert at(container, "imagePullPolicy") == "IfNotPresent"
+
+
+def test_what_is_set_aside_stands_on_the_pod() -> None:
+    built = build_pod(replace(launch(), reserved=100_000), rank=0)
+    assert at(built, "metadata", "annotations", "ucloud.dk/reserved") == "100000"
+    assert Pod.model_validate_json(json.dumps(built)).reserved == 100_000
 
 
 def test_the_environment_is_uclouds_whatever_the_application_says() -> None:
@@ -186,6 +215,10 @@ def test_a_product_says_where_it_runs() -> None:
     spec = at(build_pod(launch(on=on), rank=0), "spec")
     assert at(spec, "nodeSelector") == {"machine": "large"}
     assert at(spec, "tolerations") == [{"key": "dedicated", "operator": "Equal", "value": "large"}]
+    on = product(tolerations=[{"key": "x", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 9}])
+    assert at(build_pod(launch(on=on), rank=0), "spec", "tolerations") == [
+        {"key": "x", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 9}
+    ]
 
 
 def test_nothing_that_is_built_is_null() -> None:
@@ -196,7 +229,17 @@ def test_nothing_that_is_built_is_null() -> None:
 
 def test_replicas_find_each_other_before_they_are_ready() -> None:
     built = build_service(job(replicas=2))
-    assert at(built, "metadata", "name") == "j-62348"
+    assert (at(built, "apiVersion"), at(built, "kind")) == ("v1", "Service")
+    assert at(built, "metadata") == {
+        "name": "j-62348",
+        "namespace": "ws",
+        "labels": {
+            "ucloud.dk/jobId": "62348",
+            "ucloud.dk/job-uid": "job-uid",
+            "app.kubernetes.io/managed-by": "ucloud-operator",
+        },
+        "ownerReferences": at(build_pod(launch(), rank=0), "metadata", "ownerReferences"),
+    }
     assert at(built, "spec") == {
         "clusterIP": "None",
         "selector": {"ucloud.dk/job-uid": "job-uid"},
