@@ -46,11 +46,27 @@ def test_durations_are_rounded_down(length_ms: int, said: str) -> None:
     assert sentences.duration(length_ms) == said
 
 
+def test_there_are_no_negative_durations() -> None:
+    with pytest.raises(AssertionError):
+        sentences.duration(-1)
+
+
+def test_a_refusal_to_set_aside_says_for_how_long_it_could_where_that_is_worth_saying() -> None:
+    assert sentences.not_enough_to_reserve(9, 60_000, 5, 1000).endswith(" 5 can be used; at the most 1 s can be")
+    assert sentences.not_enough_to_reserve(9, 60_000, 5, 999).endswith(" 5 can be used")
+
+
 def test_a_kubelets_message_is_put_on_one_line_and_cut() -> None:
     said = sentences.image_pull_failed("failed to\n  pull " + "x" * 1000)
     assert said.startswith("Job failed because its image could not be pulled: failed to pull xxx")
     assert said.endswith("x…")
     assert len(said) < 600
+
+
+def test_a_message_that_just_fits_is_said_in_full() -> None:
+    said = "Job failed because its pod was refused: "
+    assert sentences.pod_rejected("x" * 512) == said + "x" * 512
+    assert sentences.pod_rejected("x" * 513) == said + "x" * 511 + "…"
 
 
 def test_a_kubelet_without_a_message_leaves_a_whole_sentence() -> None:
@@ -74,4 +90,12 @@ def test_people_are_warned_with_an_instant() -> None:
     )
     assert sentences.exhausts_at(900_000, at_ms) == (
         "At the present rate its credits end in 15 min, at 2026-11-24T08:15:00.000Z."
+    )
+
+
+def test_an_end_that_is_past_is_no_negative_time_away() -> None:
+    at_ms = parse_time("2026-11-24T08:15:00Z")
+    assert sentences.ends_at(-1, at_ms) == "At the present rate this job ends in 0 s, at 2026-11-24T08:15:00.000Z."
+    assert (
+        sentences.exhausts_at(-1, at_ms) == "At the present rate its credits end in 0 s, at 2026-11-24T08:15:00.000Z."
     )

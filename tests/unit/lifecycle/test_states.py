@@ -55,6 +55,53 @@ def test_every_stop_can_happen_to_a_running_job() -> None:
         assert allowed(JobState.RUNNING, outcome.reason, outcome.state)
 
 
+ENDS_OF_PODS = [
+    "ExitCode",
+    "Signal",
+    "OOMKilled",
+    "Evicted",
+    "NodeLost",
+    "NodeRefused",
+    "ImagePullFailed",
+    "ConfigError",
+    "PodRejected",
+    "PodDeleted",
+    "Unknown",
+]
+LOSSES = ["WalletDeleted", "WalletBlocked", "ParentNotFound"]
+REFUSALS = [
+    "ProductNotFound",
+    "ApplicationNotFound",
+    "NoWallet",
+    "ParentNotFound",
+    "WalletBlocked",
+    "NotEnoughCredits",
+    "ReserveNotPossible",
+]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "reasons"),
+    [
+        (JobState.IN_QUEUE, JobState.RUNNING, ["Started"]),
+        (JobState.IN_QUEUE, JobState.SUSPENDED, ["Suspended", "OutOfCredits", "NotEnoughCredits"]),
+        (JobState.IN_QUEUE, JobState.SUCCESS, ["Completed", "Cancelled", "OutOfCredits"]),
+        (JobState.IN_QUEUE, JobState.FAILURE, [*REFUSALS, *LOSSES, *ENDS_OF_PODS]),
+        (JobState.RUNNING, JobState.SUSPENDED, ["Suspended", "OutOfCredits"]),
+        (JobState.RUNNING, JobState.SUCCESS, ["Completed", "Cancelled", "OutOfCredits"]),
+        (JobState.RUNNING, JobState.FAILURE, [*LOSSES, *ENDS_OF_PODS]),
+        (JobState.RUNNING, JobState.EXPIRED, ["Expired"]),
+        (JobState.SUSPENDED, JobState.IN_QUEUE, ["Resumed"]),
+        (JobState.SUSPENDED, JobState.SUCCESS, ["Cancelled"]),
+        (JobState.SUSPENDED, JobState.FAILURE, [*REFUSALS, *LOSSES]),
+    ],
+)
+def test_a_job_goes_from_state_to_state_for_these_reasons_only(
+    before: JobState, after: JobState, reasons: list[str]
+) -> None:
+    assert {reason.value for reason in Reason if allowed(before, reason, after)} == set(reasons)
+
+
 def test_the_diagram_shows_the_table() -> None:
     lines = diagram().splitlines()
     assert lines[0] == "stateDiagram-v2"
@@ -85,6 +132,17 @@ def test_the_first_and_the_last_run_outlive_any_number_of_updates_between_them()
     assert len(kept) == MAX_UPDATES
     assert [u.timestamp for u in kept[:4]] == [1, 2, 3, 301]
     assert [u.timestamp for u in kept[4:]] == list(range(540, 600))
+
+
+def test_of_the_runs_between_them_the_oldest_are_forgotten() -> None:
+    story: list[JobUpdate] = []
+    for run in range(30):
+        states = (JobState.IN_QUEUE, JobState.RUNNING, JobState.SUSPENDED)
+        story += [update(3 * run + step, state) for step, state in enumerate(states)]
+    kept: tuple[JobUpdate, ...] = ()
+    for happened in story:
+        kept = append_update(kept, happened)
+    assert [u.timestamp for u in kept] == [0, 1, 2, *range(90 - MAX_UPDATES + 3, 90)]
 
 
 @given(st.lists(st.tuples(st.integers(0, 500), st.none() | st.sampled_from(JobState)), max_size=200))

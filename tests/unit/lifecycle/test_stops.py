@@ -43,6 +43,22 @@ def test_the_earliest_stop_counts_and_in_one_millisecond_the_user_then_time_then
     assert first_stop([None]) is None
 
 
+@pytest.mark.parametrize(
+    ("reason", "state", "sentence"),
+    [
+        (Reason.Cancelled, JobState.SUCCESS, "Your job has been cancelled!"),
+        (Reason.Expired, JobState.EXPIRED, "Your job has expired."),
+        (Reason.Suspended, JobState.SUSPENDED, "Your job has been suspended."),
+        (Reason.OutOfCredits, JobState.SUCCESS, "Your job has been terminated (No more credits)"),
+        (Reason.WalletDeleted, JobState.FAILURE, "Your job has been terminated (Its wallet was deleted)"),
+        (Reason.WalletBlocked, JobState.FAILURE, "Your job has been terminated (Its wallet can no longer be used)"),
+        (Reason.ParentNotFound, JobState.FAILURE, "Your job has been terminated (A parent of its wallet is missing)"),
+    ],
+)
+def test_every_stop_says_what_it_makes_of_the_job(reason: Reason, state: JobState, sentence: str) -> None:
+    assert outcome_of(reason, suspends=False) == Outcome(state, reason, sentence)
+
+
 def test_a_wallet_chooses_what_the_end_of_its_credits_means() -> None:
     assert outcome_of(Reason.OutOfCredits, suspends=False) == Outcome(
         JobState.SUCCESS, Reason.OutOfCredits, "Your job has been terminated (No more credits)"
@@ -59,6 +75,10 @@ def test_a_wallet_chooses_what_the_end_of_its_credits_means() -> None:
         (Reason.OutOfCredits, 120, 120.5),  # [120, 121) may
         (Reason.OutOfCredits, 123, 120.5),  # the provider's loss
         (Reason.Expired, 123, 120.5),
+        (Reason.WalletDeleted, 123, 120.5),
+        (Reason.WalletBlocked, 123, 120.5),
+        (Reason.ParentNotFound, 123, 120.5),
+        (Reason.Suspended, 123, 123),
         (Reason.Cancelled, 123, 123),  # it ran until then
     ],
 )
