@@ -32,6 +32,14 @@ def test_credits_that_never_end_last_long_enough() -> None:
     assert admit(replace(FINE, runway_ms=None)) is None
 
 
+def test_only_what_is_set_aside_is_refused_where_credits_come_on_several_paths() -> None:
+    assert admit(replace(FINE, several_parents=True)) is None
+
+
+def test_a_time_allocation_alone_sets_nothing_aside() -> None:
+    assert admit(replace(FINE, job=job(timeAllocation={"hours": 2}))) is None
+
+
 class TestReferences:
     @pytest.mark.parametrize(
         ("view", "reason", "what"),
@@ -145,6 +153,9 @@ class TestCredits:
         objection = admit(unknown)
         assert objection is not None
         assert objection.reason is Reason.NotEnoughCredits
+        unlocked = admit(replace(unknown, wallet_locked=False, minimum_run_ms=1))
+        assert unlocked is not None
+        assert "this wallet can still use 0 (" in unlocked.message
 
 
 class TestReservations:

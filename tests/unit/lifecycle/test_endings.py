@@ -11,6 +11,7 @@ FAILURE, SUCCESS = JobState.FAILURE, JobState.SUCCESS
 DISRUPTIONS = {
     "EvictionByEvictionAPI": (Reason.Evicted, "Job was evicted by the system."),
     "PreemptionByScheduler": (Reason.Evicted, "Job was evicted by the system."),
+    "TerminationByKubelet": (Reason.Evicted, "Job was evicted by the system."),
     "DeletionByTaintManager": (Reason.NodeLost, "Job failed because its node was no longer available."),
     "DeletionByPodGC": (Reason.NodeLost, "Job failed because its node was no longer available."),
 }
@@ -108,6 +109,37 @@ def test_a_disruption_is_named(why: str) -> None:
     assert (deleted.reason, deleted.sentence) == (failed.reason, failed.sentence) == DISRUPTIONS[why]
 
 
+@pytest.mark.parametrize("why", ["NodeLost", "NodeShutdown", "Shutdown", "Terminated"])
+def test_a_node_that_went_is_named(why: str) -> None:
+    outcome = explain(pod().runs(2).phase("Failed", why).seen(), Intent())
+    assert (outcome.reason, outcome.sentence) == (
+        Reason.NodeLost,
+        "Job failed because its node was no longer available.",
+    )
+
+
+@pytest.mark.parametrize("why", ["StartError", "ContainerCannotRun"])
+def test_a_container_that_could_not_start_is_named(why: str) -> None:
+    outcome = explain(pod().bound().ends(60, 128, reason=why).seen(), Intent())
+    assert (outcome.reason, outcome.sentence) == (
+        Reason.ConfigError,
+        "Job failed because its container could not be started.",
+    )
+
+
+def test_a_job_is_over_with_its_own_container_whatever_others_still_run_or_fail() -> None:
+    done = pod().runs(2).ends(60)
+    assert explain(done.phase("Running").seen(), Intent()).reason is Reason.Completed
+    assert explain(done.phase("Failed").seen(), Intent()).reason is Reason.Completed
+
+
+def test_an_exit_before_the_second_of_the_deletion_is_its_own() -> None:
+    story = pod().runs(2).ends(60, 7)
+    assert explain(story.is_deleted(61).seen(), Intent()).reason is Reason.ExitCode
+    assert explain(story.is_deleted(60).seen(), Intent()).reason is Reason.PodDeleted
+    assert explain(story.is_deleted(61, grace=0).seen(), Intent()).reason is Reason.ExitCode
+
+
 def test_a_disruption_that_is_not_one_is_ignored() -> None:
     for story in (
         pod().runs(2).condition("DisruptionTarget", "False", "DeletionByPodGC", 60).ends(60, 7),
@@ -161,12 +193,19 @@ class TestStops:
     def test_a_kubelet_whose_clock_is_behind_does_not_make_a_stop_a_coincidence(self) -> None:
         story = pod().runs(2).armed(120).is_deleted(120)
         assert explain(story.ends(117, 143).seen(), Intent()).reason is Reason.OutOfCredits
+        assert explain(story.ends(117, 137).seen(), Intent()).reason is Reason.OutOfCredits
         assert explain(story.ends(117, 1).seen(), Intent()).reason is Reason.ExitCode
         assert explain(story.ends(110, 143).seen(), Intent()).reason is Reason.Signal
 
     def test_a_container_with_time_to_save_is_told_before_the_instant(self) -> None:
         story = pod().grace(30).runs(2).armed(120).is_deleted(90, grace=30).ends(95, 0)
         assert explain(story.seen(), Intent()).reason is Reason.OutOfCredits
+
+    def test_a_deletion_that_early_can_not_have_been_ours(self) -> None:
+        """Not by the grace that the container has, and by the seconds in which two clocks may differ."""
+        story = pod().grace(30).runs(2).armed(120)
+        assert explain(story.is_deleted(85, grace=30).ends(86, 0).seen(), Intent()).reason is Reason.OutOfCredits
+        assert explain(story.is_deleted(84, grace=30).ends(86, 0).seen(), Intent()).reason is Reason.PodDeleted
 
     def test_a_drain_long_before_the_instant_is_a_drain(self) -> None:
         story = pod().runs(2).armed(120).is_deleted(102).ends(102, 143)

@@ -39,6 +39,13 @@ class TestReservations:
         assert reserved_for(sure.is_final().view.job, launched) == 0
         assert reserved_for(life().view.job, launched) == 0
 
+    def test_what_its_pods_say_of_an_earlier_run_is_past(self) -> None:
+        resumed = life(funding="Reserve", timeAllocation={"minutes": 2}).has_run(0, 60)
+        old, new = pod().annotated(pods.RESERVED, "100000").seen(), pod().labelled(pods.RUN, "2")
+        assert reserved_for(resumed.view.job, (old,)) == 0
+        assert reserved_for(resumed.view.job, (old, new.seen())) == 0
+        assert reserved_for(resumed.view.job, (old, new.annotated(pods.RESERVED, "50000").seen())) == 50_000
+
 
 class TestTheLine:
     def test_who_was_suspended_for_want_of_credits_stands_in_it(self) -> None:
@@ -63,3 +70,7 @@ class TestTheEndThatIsPlanned:
         old, new = pod().armed(30).seen(), pod().labelled(pods.RUN, "2").seen()
         assert planned_end(resumed.view.job, (old, new)) == at(150)
         assert planned_end(resumed.view.job, (old, pod().labelled(pods.RUN, "2").armed(99).seen())) == at(99)
+
+    def test_what_its_user_decided_is_billed_until_its_containers_have_ended(self) -> None:
+        suspended = life(timeAllocation={"minutes": 2}, suspend=True).has_run(0)
+        assert planned_end(suspended.view.job, (pod().armed(99, Reason.Suspended).seen(),)) == at(120)

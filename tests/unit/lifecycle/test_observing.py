@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.lifecycle.stories import PodStory, at, pod
-from ucloud_operator.api import JobState
+from tests.unit.lifecycle.stories import PodStory, at, pod, stamp
+from ucloud_operator.api import JobRate, JobState
 from ucloud_operator.lifecycle import pods
 from ucloud_operator.lifecycle.endings import NOTHING_DECIDED, Intent
 from ucloud_operator.lifecycle.kubelet import Pod
@@ -27,6 +27,29 @@ class TestReading:
         odd = pod().labelled(pods.RANK, "first").labelled(pods.RUN, "²").seen()
         assert (odd.rank, odd.run) == (-1, 0)
         assert look(pod().labelled(pods.RANK, "first"), replicas=1) == Missing((0,))
+        assert look(pod().runs(2), pod().labelled(pods.RANK, "first").ends(5), replicas=1) == Running(
+            at(2), 0, stopping=False
+        )
+
+    def test_a_pod_beyond_the_replicas_is_nobodys(self) -> None:
+        assert look(pod(0).runs(2), pod(1).runs(2).ends(5), replicas=1) == Running(at(2), 0, stopping=False)
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [(pods.PRICE, "-1"), (pods.PRICE, "٢"), (pods.REPLICAS, "0"), (pods.PERIOD_MS, "0")],
+    )
+    def test_a_price_that_makes_no_sense_is_none(self, name: str, value: str) -> None:
+        assert pod().annotated(name, value).seen().rate is None
+
+    def test_free_is_a_price(self) -> None:
+        free = pod().annotated(pods.PRICE, "0").annotated(pods.REPLICAS, "1").seen()
+        assert free.rate == JobRate(price=0, replicas=1, period_ms=60_000)
+
+    def test_it_was_told_to_stop_when_its_grace_began(self) -> None:
+        assert pod().is_deleted(5, grace=30).seen().told_to_stop_ms == at(5)
+        assert pod().is_deleted(5, grace=0).seen().told_to_stop_ms == at(5)
+        abrupt = {"name": "x", "deletionTimestamp": stamp(5)}
+        assert Pod.model_validate({"metadata": abrupt}).told_to_stop_ms == at(5)
 
     @pytest.mark.parametrize("name", [pods.PRICE, pods.REPLICAS, pods.PERIOD_MS])
     def test_a_pod_without_its_price_has_none(self, name: str) -> None:
@@ -69,7 +92,18 @@ class TestWaiting:
     def test_a_pod_that_is_deleted_before_its_start_still_has_to_go(self) -> None:
         assert look(pod().bound(1).is_deleted(5), now=6) == Waiting(Reason.Stopping, "", at(5), 0)
 
-    @pytest.mark.parametrize("word", ["ErrImagePull", "ImagePullBackOff", "InvalidImageName"])
+    @pytest.mark.parametrize(
+        "word",
+        [
+            "ErrImagePull",
+            "ImagePullBackOff",
+            "InvalidImageName",
+            "ErrImageNeverPull",
+            "ImageInspectError",
+            "RegistryUnavailable",
+            "SignatureValidationFailed",
+        ],
+    )
     def test_an_image_that_is_not_there_fails_in_time(self, word: str) -> None:
         waiting = look(pod().waits(word, "not found"))
         assert isinstance(waiting, Waiting)
@@ -80,12 +114,31 @@ class TestWaiting:
             "Job failed because its image could not be pulled: not found",
         )
 
-    def test_a_container_that_can_not_be_made_fails_in_time(self) -> None:
-        waiting = look(pod().waits("CreateContainerConfigError"))
+    @pytest.mark.parametrize(
+        "word",
+        [
+            "CreateContainerConfigError",
+            "CreateContainerError",
+            "PreCreateHookError",
+            "PreStartHookError",
+            "PostStartHookError",
+            "RunContainerError",
+            "CreatePodSandboxError",
+            "ConfigPodSandboxError",
+        ],
+    )
+    def test_a_container_that_can_not_be_made_fails_in_time(self, word: str) -> None:
+        waiting = look(pod().waits(word, "no such secret"))
         assert isinstance(waiting, Waiting)
         assert waiting.failure is not None
         assert waiting.failure.reason is Reason.ConfigError
-        assert waiting.failure.sentence.endswith(": CreateContainerConfigError")
+        assert waiting.failure.sentence == ("Job failed because its container could not be started: no such secret")
+
+    @pytest.mark.parametrize("word", ["ErrImagePull", "CreateContainerConfigError"])
+    def test_a_kubelet_that_says_no_more_than_a_word_is_quoted(self, word: str) -> None:
+        waiting = look(pod().waits(word))
+        assert isinstance(waiting, Waiting)
+        assert waiting.message == word
 
     def test_waiting_for_a_place_is_no_failure(self) -> None:
         waiting = look(pod().finds_no_place())
@@ -130,12 +183,16 @@ class TestEnding:
         assert end.started_ms == end.ended_ms == at(11)
 
     def test_in_one_second_a_failure_outranks_a_success_and_ones_own_end_what_others_did(self) -> None:
-        done, failed = pod(0).runs(2).ends(60), pod(1).runs(2).ends(60, 7)
-        stopped = pod(2).runs(2).armed(60).is_stopped_by_deadline(60)
-        deleted = pod(3).runs(2).is_deleted(60).ends(60, 143)
-        assert ended(deleted, stopped, done, failed, replicas=4).rank == 1
-        assert ended(deleted, stopped, done, replicas=4).rank == 0
-        assert ended(deleted, stopped, replicas=4).rank == 2
+        deleted = pod(0).runs(2).is_deleted(60).ends(60, 143)
+        stopped = pod(1).runs(2).armed(60).is_stopped_by_deadline(60)
+        done, failed = pod(2).runs(2).ends(60), pod(3).runs(2).ends(60, 7)
+        assert ended(deleted, stopped, done, failed, replicas=4).rank == 3
+        assert ended(deleted, stopped, done, replicas=4).rank == 2
+        assert ended(deleted, stopped, replicas=4).rank == 1
+        assert ended(deleted, replicas=4).rank == 0
+
+    def test_of_equal_ends_that_of_the_lowest_rank_counts(self) -> None:
+        assert ended(pod(1).runs(2).ends(60, 8), pod(0).runs(2).ends(60, 7)).rank == 0
 
     def test_a_failed_phase_outranks_a_container_still_called_running(self) -> None:
         end = ended(pod().runs(2).condition("Ready", "False", "NodeLost", 40).phase("Failed"))
@@ -144,6 +201,13 @@ class TestEnding:
     def test_without_a_stamp_the_last_sign_of_life_is_the_end(self) -> None:
         end = ended(pod().runs(2).condition("Ready", "False", "", 40).ends(None, 137, reason="ContainerStatusUnknown"))
         assert (end.started_ms, end.ended_ms) == (at(2), at(40))
+
+    def test_whatever_happened_to_it_last_is_a_sign_of_life(self) -> None:
+        lost = pod().condition("PodScheduled", "True", "", 5).phase("Failed")
+        assert ended(lost.taken(10)).ended_ms == at(10)
+        assert ended(lost.taken(10).runs(20).phase("Failed")).ended_ms == at(20)
+        assert ended(lost.taken(10).runs(20).phase("Failed").is_deleted(30)).ended_ms == at(31)
+        assert ended(pod().phase("Failed")).ended_ms == at(0)
 
     def test_a_pod_that_no_longer_knows_its_start_leaves_it_open(self) -> None:
         end = ended(pod().bound().ends(None, 137, reason="ContainerStatusUnknown"))
