@@ -43,6 +43,9 @@ class Life:
     def _status(self, **changes: object) -> Life:
         return self._job(status=self.view.job.status.model_copy(update=changes))
 
+    def says(self, **status: object) -> Life:
+        return self._status(**status)
+
     def without_finalizer(self) -> Life:
         return self._meta(finalizers=())
 
@@ -89,8 +92,8 @@ class Life:
     def is_suspended(self, reason: Reason = Reason.Suspended) -> Life:
         return self._status(state=JobState.SUSPENDED, reason=reason.value)
 
-    def is_final(self, state: JobState = JobState.SUCCESS, usage: int = 0) -> Life:
-        return self._status(state=state, usage=usage)
+    def is_final(self, state: JobState = JobState.SUCCESS, usage: int = 0, reason: Reason = Reason.Completed) -> Life:
+        return self._status(state=state, usage=usage, reason=reason.value)
 
     def with_wallet(self, paying: Wallet | None) -> Life:
         return self._with(wallet=paying)
@@ -124,8 +127,8 @@ class Life:
     def meets(self, objection: Objection) -> Life:
         return self._with(admit=lambda: objection)
 
-    def has_used(self, usage: int) -> Life:
-        return self._with(bill=lambda end_ms: Bill(usage, end_ms))
+    def has_used(self, usage: int, until: float | None = None) -> Life:
+        return self._with(bill=lambda end_ms: Bill(usage, end_ms if until is None else at(until)))
 
     def decides(self, seconds: float) -> Decision:
         return decide(replace(self.view, now_ms=at(seconds)))

@@ -7,7 +7,7 @@ import pytest
 from tests.unit.lifecycle.lives import life
 from tests.unit.lifecycle.stories import at, pod, wallet
 from ucloud_operator.api import JobState
-from ucloud_operator.lifecycle import pods, sentences
+from ucloud_operator.lifecycle import pods, sentences, warnings
 from ucloud_operator.lifecycle.admission import Objection
 from ucloud_operator.lifecycle.commands import (
     Adopt,
@@ -68,7 +68,11 @@ class TestStarting:
         assert life().is_held_up("exceeded quota").does(1) == (Launch(run=1, ranks=(0,)),)
         commands = life().is_held_up("exceeded quota").does(6)
         assert commands[1:] == (Launch(run=1, ranks=(0,)),)
-        assert "exceeded quota" in (life().is_held_up("exceeded quota").writes(6).message or "")
+        assert "exceeded quota" in (life().is_held_up("exceeded quota").writes(5).message or "")
+        assert life().is_in_queue().is_held_up("exceeded quota").does(6) == (Launch(run=1, ranks=(0,)),), "once"
+
+    def test_one_that_is_admitted_late_is_not_held_up(self) -> None:
+        assert life().does(60) == (Launch(run=1, ranks=(0,)),)
 
 
 class TestWaitingInTheQueue:
@@ -93,6 +97,13 @@ class TestWaitingInTheQueue:
         status = waiting.writes(70)
         assert (status.state, status.reason) == (JobState.FAILURE, "ImagePullFailed")
         assert "no such image" in (status.message or "")
+
+    def test_that_it_waits_is_said_before_it_is_given_up(self) -> None:
+        assert life().pods(pod().waits("ErrImagePull")).fails_to_start_since(1).decides(2) == Decision((), at(5))
+
+    def test_a_pod_without_a_place_is_not_given_up(self) -> None:
+        waiting = life().pods(pod().finds_no_place()).is_in_queue(Reason.Unschedulable).fails_to_start_since(1)
+        assert waiting.decides(99) == Decision((), FOREVER_MS)
 
     def test_a_wallet_that_locks_meanwhile_ends_the_wait(self) -> None:
         waiting = life().pods(pod().taken(0).bound()).with_credits_until(3)
@@ -128,6 +139,18 @@ class TestRunning:
         status = life(timeAllocation={"hours": 1}).runs().is_edited().writes(5)
         assert status.expires_at == at(3601)
         assert status.updates[-1].new_time_allocation == 3_600_000
+
+    def test_any_other_edit_does_not(self) -> None:
+        running = life(timeAllocation={"hours": 1}).runs().says(expires_at=at(3601))
+        assert running.is_edited().writes(5).updates == running.view.job.status.updates
+
+    def test_before_it_runs_there_is_no_end_to_move(self) -> None:
+        status = life(timeAllocation={"hours": 1}).is_in_queue().is_edited().writes(5)
+        assert (status.expires_at, len(status.updates), status.observed_generation) == (None, 1, 1)
+
+    def test_an_edit_that_ends_the_run_is_noted_with_its_end(self) -> None:
+        assert isinstance(life(terminate=True).runs().is_edited().does(5)[0], DeletePods)
+        assert life(suspend=True).has_run(1, 9).is_suspended().is_edited().writes(50).observed_generation == 1
 
 
 class TestEnding:
@@ -240,6 +263,7 @@ class TestWarning:
         assert running.decides(399) == Decision((), at(400))
         warning, written = running.does(400)
         assert isinstance(warning, Warn)
+        assert warning.message == "At the present rate this job ends in 60 min, at 2026-11-24T09:06:40.000Z."
         assert (warning.pods, warning.end_ms, warning.reason, warning.aloud) == (
             running.view.pods,
             at(4000),
@@ -257,6 +281,19 @@ class TestWarning:
         assert [type(command) for command in told.does(3100)] == [Warn, WriteStatus]
         assert told.has_told(3100, 15).decides(3200) == Decision((), at(3700))
 
+    def test_each_aloud_and_near_since_the_first(self) -> None:
+        warning, written = life().runs().with_credits_until(4000).has_told(400, 60).does(3100)
+        assert isinstance(warning, Warn)
+        assert (warning.reason, warning.aloud) == ("Within15Minutes", True)
+        assert isinstance(written, WriteStatus)
+        near = warnings.told(written.status.conditions)
+        assert near is not None
+        assert (near.status, near.reason, near.last_transition_time) == ("True", "Within15Minutes", at(400))
+
+    def test_a_run_that_begins_at_a_level_was_never_without_it(self) -> None:
+        begun = life().runs(400).with_credits_until(4000)
+        assert begun.decides(400) == Decision((), at(3100))
+
     def test_a_run_that_begins_near_its_end_is_not_warned(self) -> None:
         assert life().runs().with_credits_until(121).decides(50) == Decision((), at(101))
 
@@ -264,6 +301,7 @@ class TestWarning:
         warning, written = life().runs().has_told(400, 5).does(500)
         assert isinstance(warning, Warn)
         assert (warning.end_ms, warning.aloud) == (None, False)
+        assert warning.message == "At the present rate this goes on for longer."
         assert isinstance(written, WriteStatus)
         assert {c.type: c.status for c in written.status.conditions}["EndsSoon"] == "False"
         assert written.status.exhausts_at is None
@@ -297,6 +335,13 @@ class TestSuspension:
     def test_it_waits_for_the_pods_of_the_last_run(self) -> None:
         going = life().has_run(1, 9).is_suspended().pods(pod().runs(1).is_deleted(9))
         assert going.decides(9.5) == Decision()
+
+    def test_and_until_those_that_have_the_names_of_its_next_run_are_gone(self) -> None:
+        """The end of one of them would be taken for the next run's."""
+        leftover = pod().labelled(pods.RUN, "2").runs(20).is_deleted(21).ends(21, 143)
+        going = life().has_run(1, 9).is_suspended().pods(leftover)
+        assert going.does(21.5) == (ReleasePods(going.view.pods),)
+        assert going.pods(leftover.let_go()).decides(21.5) == Decision()
 
     def test_it_stays_suspended_while_the_credits_do_not_last(self) -> None:
         poor = life().has_run(1, 9).is_suspended(Reason.OutOfCredits)
@@ -353,6 +398,7 @@ class TestLeaving:
         done = life(ttlSecondsAfterFinished=60).has_run(1, 30).is_final().has_ended(30)
         assert done.decides(40) == Decision((), at(90))
         assert done.does(90) == (DeleteJob(),)
+        assert done.pods(pod().runs(1).is_deleted(89)).decides(90) == Decision(), "not before its pods are gone"
 
     def test_a_job_that_used_nothing_just_goes(self) -> None:
         assert life().is_in_queue().is_final(JobState.FAILURE).is_deleted(40).does(41) == (ReleaseJob(),)

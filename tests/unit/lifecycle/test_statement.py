@@ -51,7 +51,18 @@ def test_a_job_belongs_to_the_statements_of_its_wallet_whoever_has_that_name_now
 def test_a_line_says_who_ran_what_when_and_for_how_much() -> None:
     line = line_of(left(1, usage=24_000))
     assert (line.uid, line.job, line.product, line.usage) == ("job-1", "62348", "example-compute", 24_000)
-    assert (line.started_at, line.ended_at) == (at(1), at(30))
+    assert (line.started_at, line.ended_at, line.replicas) == (at(1), at(30), 1)
+    assert (line.reason, line.created_by) == ("Completed", None)
+    job = left(1)
+    annotated = job.metadata.model_copy(update={"annotations": {"ucloud.dk/created-by": "ada"}})
+    assert line_of(job.model_copy(update={"metadata": annotated})).created_by == "ada"
+
+
+def test_only_what_has_ended_gets_a_line() -> None:
+    with pytest.raises(AssertionError, match="ended"):
+        line_of(life().has_run(1).view.job)
+    with pytest.raises(AssertionError, match="ended"):
+        line_of(life().is_final().view.job)
 
 
 def test_the_first_line_of_a_month_begins_its_first_part() -> None:
@@ -72,6 +83,8 @@ def test_a_full_or_closed_part_is_followed_by_another() -> None:
     assert [entry.spec.part for entry in enter(ACCOUNT, [full], [left(999)], "2026-11")] == [2]
     closed = part(1, left(0), closed=True)
     assert [entry.spec.part for entry in enter(ACCOUNT, [closed], [left(1)], "2026-11")] == [2]
+    both = [part(1, left(0), closed=True), part(2, left(1), closed=True)]
+    assert [entry.spec.part for entry in enter(ACCOUNT, both, [left(2)], "2026-11")] == [3]
 
 
 def test_many_jobs_fill_as_many_parts_as_they_need() -> None:
@@ -80,9 +93,27 @@ def test_many_jobs_fill_as_many_parts_as_they_need() -> None:
     assert [(entry.spec.part, len(entry.spec.lines)) for entry in entries] == [(1, LINES_PER_PART), (2, 2)]
 
 
+def test_no_job_has_its_line_in_two_of_them() -> None:
+    jobs = [left(number) for number in range(2 * LINES_PER_PART + 1)]
+    entries = list(enter(ACCOUNT, [], jobs, "2026-11"))
+    assert [(entry.spec.part, len(entry.spec.lines)) for entry in entries] == [
+        (1, LINES_PER_PART),
+        (2, LINES_PER_PART),
+        (3, 1),
+    ]
+    assert [line.uid for entry in entries for line in entry.spec.lines] == [job.metadata.uid for job in jobs]
+
+
 def test_a_job_is_settled_once() -> None:
     with pytest.raises(AssertionError, match="once"):
         list(enter(ACCOUNT, [part(1, left(0))], [left(0)], "2026-11"))
+
+
+def test_a_total_never_shrinks() -> None:
+    present = part(1, left(0))
+    larger = statement(present.spec.model_copy(update={"total": 21}))
+    with pytest.raises(AssertionError, match="only grows"):
+        list(enter(ACCOUNT, [larger], [left(1)], "2026-11"))
 
 
 def test_all_parts_together_are_what_is_settled() -> None:
