@@ -57,6 +57,10 @@ RETRY_SECONDS = 1
 EPOCH_SECONDS = 1
 """How long a change of the Lease takes to reach the API server's admission, amply: 50 ms were seen."""
 
+LOOK_SECONDS = 10
+"""How long wallets wait at the most for jobs to be looked at, by who has just come to lead."""
+LOOK_PAUSE_SECONDS = 0.02
+
 
 class Fed(Protocol):
     """A store, whatever its kind: it takes raw objects."""
@@ -84,6 +88,8 @@ class Operator:
         self._settings = settings
         self._clock = clock
         self.leading = False
+        self._unseen: set[str] = set()  # jobs that we haven't looked at since we lead
+        self._put_off: dict[Key, None] = {}  # what waits for that
         self.world = World(self._changed)
         self.books = Books(self.world, settings)
         self.deadlines: Deadlines[Key] = Deadlines(self._due, clock)
@@ -189,6 +195,15 @@ class Operator:
         for job in self.world.jobs.values():
             self._jobs.recall(job)
         self.leading = True
+        await self._look_around()
+
+    async def _look_around(self) -> None:
+        """Look at everything once: at the jobs first, and at wallets when the jobs have said what their pods tell.
+
+        A wallet that is published before has spent what jobs are to be charged that began or ended while nobody led.
+        """
+        live = [job for job in self.world.jobs.values() if not job.is_final]
+        self._unseen, self._put_off = {job.key for job in live}, {}
         for wallet in self.world.wallets.values():
             self.queue.add(Key(WALLET, wallet.key))
             self._changed(Key(PLAN, wallet.key))
@@ -196,6 +211,12 @@ class Operator:
             self.queue.add(Key(JOB, job.key))
         for pod_key in self.world.orphans():
             self.queue.add(Key(ORPHAN, pod_key))
+        until_ms = self._clock.now_ms() + 1000 * LOOK_SECONDS
+        while self._unseen and self._clock.now_ms() < until_ms:
+            await self._clock.sleep(LOOK_PAUSE_SECONDS)
+        put_off, self._unseen, self._put_off = self._put_off, set(), {}
+        for key in put_off:
+            self.queue.add(key)
 
     async def _listed(self, reflector: Lister) -> bool:
         """List one kind in full; say whether it worked."""
@@ -230,8 +251,11 @@ class Operator:
     async def _work(self, key: Key) -> None:
         if not self.leading:
             return
-        if key.kind == JOB:
+        if self._unseen and key.kind in {WALLET, SETTLE}:
+            self._put_off[key] = None
+        elif key.kind == JOB:
             await self._jobs.reconcile(key.name)
+            self._unseen.discard(key.name)
         elif key.kind == WALLET:
             await self._wallets.reconcile(key.name)
         elif key.kind == SETTLE:
