@@ -29,10 +29,12 @@ class Ledger:
 
     def state(self) -> State:
         """Return everything as values: a checkpoint. A ledger that is built from it goes on as this one would."""
+        self._timeline.catch_up()
         return State(self.at_ms, self._timeline.network.now(), self._timeline.metering.now())
 
     def wallet(self, name: str) -> Wallet:
         """Return one wallet as `state()` has it. Raises KeyError for a wallet that isn't there."""
+        self._timeline.catch_up()
         network = self._timeline.network
         return network.wallet_now(network.index[name])
 
@@ -71,19 +73,13 @@ class Ledger:
 
     def forecast(self, horizon_ms: int | None = None) -> Forecast | None:
         """Return the next exhaustion that stops a job, `horizon_ms` at the latest."""
-        return next(self.forecasts(horizon_ms), None)
+        stops = self._timeline.stops_next(_limit(horizon_ms))
+        return Forecast(stops[0].at_ms, stops) if stops else next(self.forecasts(horizon_ms), None)
 
     def forecasts(self, horizon_ms: int | None = None) -> Iterator[Forecast]:
         """Yield every exhaustion that stops a job, in order, as if each were obeyed."""
-        limit_ms = FOREVER if horizon_ms is None else horizon_ms
-        ahead = self._timeline.twin()
-        ahead.settle()
-        moved = True
-        while moved:
-            ahead.decide()
-            for at_ms, stops in groupby(ahead.take_stops(), key=lambda stop: stop.at_ms):
-                yield Forecast(at_ms, tuple(stops))
-            moved = ahead.at_ms < limit_ms and ahead.may_stop() and ahead.move(limit_ms)
+        self._timeline.next_exhaustion(_limit(horizon_ms))  # its twin won't have to
+        return _foresee(self._timeline.twin(), _limit(horizon_ms))
 
     def runway(self, meter: Meter, horizon_ms: int | None = None) -> int | None:
         """Return when this job would be stopped if it ran from now on, or None if it outlasts `horizon_ms`.
@@ -105,6 +101,7 @@ class Ledger:
 
     def numbers(self, name: str) -> WalletNumbers:
         """Return a wallet's numbers as of now. Raises KeyError for a wallet that isn't there."""
+        self._timeline.catch_up()
         network = self._timeline.network
         wallet = network.index[name]
         return WalletNumbers(
@@ -126,7 +123,9 @@ class Ledger:
     def charged(self, uid: str) -> int:
         """Return the units that this job was charged. Raises KeyError for a job that isn't there."""
         metering = self._timeline.metering
-        return metering.charged[metering.index[uid]]
+        job = metering.index[uid]
+        self._timeline.catch_up_with(job)
+        return metering.charged[job]
 
     def rate_per_minute(self, name: str) -> int:
         """Return the units per minute, rounded down, of its own running jobs and of those that are charged through it.
@@ -160,3 +159,17 @@ class Ledger:
     def circles(self) -> tuple[tuple[str, ...], ...]:
         """Return the circles that lock their members: names from the least upwards, the last one's parent the first."""
         return self._timeline.network.circles
+
+
+def _limit(horizon_ms: int | None) -> int:
+    return FOREVER if horizon_ms is None else horizon_ms
+
+
+def _foresee(ahead: Timeline, limit_ms: int) -> Iterator[Forecast]:
+    ahead.settle()
+    moved = True
+    while moved:
+        ahead.decide()
+        for at_ms, stops in groupby(ahead.take_stops(), key=lambda stop: stop.at_ms):
+            yield Forecast(at_ms, tuple(stops))
+        moved = ahead.at_ms < limit_ms and ahead.may_stop() and ahead.move(limit_ms)

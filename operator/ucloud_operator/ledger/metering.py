@@ -19,41 +19,72 @@ class Metering:
         self.meters = sorted(meters, key=lambda meter: (meter.runs[0].start_ms, meter.uid))
         self.index = {meter.uid: job for job, meter in enumerate(self.meters)}
         self.scale = common_scale(run for meter in self.meters for run in meter.runs)
-        self.wallet: list[int] = []
+        self.wallet = [wallets[meter.wallet] for meter in self.meters]
         self.of_wallet: list[list[int]] = [[] for _ in wallets]
-        for job, meter in enumerate(self.meters):
-            self.wallet.append(wallets[meter.wallet])
-            self.of_wallet[wallets[meter.wallet]].append(job)
+        for job, wallet in enumerate(self.wallet):
+            self.of_wallet[wallet].append(job)
         self.runs = [meter.runs for meter in self.meters]
         self.charged = [meter.charged for meter in self.meters]
         self.paid = [meter.charged + meter.overrun for meter in self.meters]
         self.line = [line_at(runs, at_ms, self.scale) for runs in self.runs]
+        self.waiting = {job for job, line in enumerate(self.line) if line.start_ms > at_ms}  # for their first run
+        self.cut: set[int] = set()  # jobs with one run, which was ended and not yet written so
 
     def twin(self) -> "Metering":
         """Make an independent copy; what never changes is shared."""
         twin = copy(self)
         twin.runs, twin.line = self.runs.copy(), self.line.copy()
         twin.charged, twin.paid = self.charged.copy(), self.paid.copy()
+        twin.waiting, twin.cut = self.waiting.copy(), self.cut.copy()
         return twin
 
     def now(self) -> tuple[Meter, ...]:
         """Return the jobs as values."""
         return tuple(
-            Meter(meter.uid, meter.wallet, runs, charged, paid - charged)
-            for meter, runs, charged, paid in zip(self.meters, self.runs, self.charged, self.paid, strict=True)
+            Meter(meter.uid, meter.wallet, self._runs(job), charged, paid - charged)
+            for job, (meter, charged, paid) in enumerate(zip(self.meters, self.charged, self.paid, strict=True))
         )
 
     def dues(self, at_ms: int) -> list[int]:
         """Return for every job the units that have fallen due by then and are neither charged nor overrun."""
         scale = self.scale
         return [
-            max(0, (level + rate * (start if at_ms < start else min(at_ms, end))) // scale - paid)
+            owed
+            if (
+                owed := (level + rate * (at_ms if start < at_ms < end else start if at_ms <= start else end)) // scale
+                - paid
+            )
+            > 0
+            else 0
             for (level, rate, start, end), paid in zip(self.line, self.paid, strict=True)
         ]
+
+    def due(self, job: int, at_ms: int) -> int:
+        """Return the same for one job."""
+        level, rate, start, end = self.line[job]
+        return max(0, (level + rate * (start if at_ms < start else min(at_ms, end))) // self.scale - self.paid[job])
+
+    def in_order(self, jobs: Iterable[int]) -> list[int]:
+        """Sort as their units are charged within a millisecond."""
+        return sorted(jobs, key=self.order)
+
+    def order(self, job: int) -> tuple[int, str]:
+        """Return what they are sorted by."""
+        meter = self.meters[job]
+        return meter.runs[0].start_ms, meter.uid
 
     def bills(self, jobs: Iterable[int]) -> "list[Bill]":
         """Return what it takes to say what these jobs owe by any instant until the next transition."""
         return [(self.line[job], self.paid[job]) for job in jobs]
+
+    def bound(self, job: int, after_ms: int) -> tuple[int, int]:
+        """Return (level, rate) of a line that what the job has used never exceeds at or after `after_ms`.
+
+        What it has paid counts as used. In `1/scale` units.
+        """
+        level, rate, start_ms, end_ms = self.line[job]
+        used = max(level + rate * min(max(after_ms, start_ms), end_ms), self.paid[job] * self.scale)
+        return (used, 0) if end_ms <= after_ms else (used - rate * after_ms, rate)
 
     def per_wallet(self, units: Sequence[int]) -> list[int]:
         """Add up, for every wallet, the units of its jobs."""
@@ -80,18 +111,33 @@ class Metering:
         assert units > 0
         self.paid[job] += units
 
-    def run_at(self, job: int, at_ms: int) -> Run | None:
-        """Return the run that is going on at that instant. One that ends there has ended by itself."""
-        return next((r for r in self.runs[job] if r.start_ms <= at_ms and (r.end_ms is None or at_ms < r.end_ms)), None)
+    def runs_at(self, job: int, at_ms: int) -> bool:
+        """Whether a run is going on at that instant. One that ends there has ended by itself."""
+        line = self.line[job]
+        return line.start_ms <= at_ms < line.end_ms
 
     def end_run(self, job: int, at_ms: int) -> None:
         """End the run that is going on at `at_ms` there."""
-        current = self.run_at(job, at_ms)
-        assert current is not None
-        assert current.start_ms == self.line[job].start_ms, "the run that goes on is the line's"
-        ended = replace(current, end_ms=at_ms)
-        self.runs[job] = tuple(ended if run is current else run for run in self.runs[job])
-        self.line[job] = self.line[job]._replace(end_ms=at_ms)
+        assert self.runs_at(job, at_ms)
+        level, rate, start_ms, _ = self.line[job]
+        self.line[job] = Line(level, rate, start_ms, at_ms)
+        if len(self.runs[job]) == 1:
+            self.cut.add(job)  # many end at once when a large wallet is empty, and hardly anybody asks for their runs
+        else:
+            self.runs[job] = tuple(_cut(run, at_ms) for run in self.runs[job])
+
+    def _runs(self, job: int) -> tuple[Run, ...]:
+        runs = self.runs[job]
+        return (_cut(runs[0], self.line[job].end_ms),) if job in self.cut else runs
+
+    def goes_on(self, job: int, at_ms: int, *, unpriced: bool) -> bool:
+        """Whether there is time after `at_ms` that the job will run, and pay for unless `unpriced` counts too."""
+        line, runs = self.line[job], self.runs[job]
+        if len(runs) == 1:
+            return line.end_ms > at_ms and (unpriced or line.rate > 0)
+        return any(
+            (run.end_ms is None or run.end_ms > at_ms) and (unpriced or run.price * run.replicas > 0) for run in runs
+        )
 
     def turn(self, at_ms: int) -> None:
         """Go on to the lines that hold from `at_ms`, for jobs whose next run begins."""
@@ -106,6 +152,12 @@ class Metering:
                 yield run.start_ms
 
 
+def _cut(run: Run, at_ms: int) -> Run:
+    """End a run there if it is going on then."""
+    goes_on = run.start_ms <= at_ms and (run.end_ms is None or at_ms < run.end_ms)
+    return replace(run, end_ms=at_ms) if goes_on else run
+
+
 Bill = tuple[Line, int]  # what falls due, and how much of it is paid
 
 
@@ -116,8 +168,9 @@ def first_reach(bills: Sequence[Bill], scale: int, units: int, after_ms: int, un
     and it is larger by less than one unit per job, so the search from there is short.
     """
     sooner = earliest_reach(*bound(bills, scale, after_ms), scale, units, after_ms)
-    assert sooner is not None, "only what runs can fill an edge"
-    until_ms = min(until_ms, max(line.end_ms for line, _ in bills))
+    if sooner is None:
+        return None
+    until_ms = min(until_ms, max(after_ms + 1, *(line.end_ms for line, _ in bills)))
     low, high, step = sooner - 1, sooner, 1
     while _owed(bills, scale, min(high, until_ms)) < units:
         if high >= until_ms:
@@ -144,13 +197,16 @@ def bound(bills: Iterable[Bill], scale: int, after_ms: int) -> tuple[int, int]:
 
 def earliest_reach(level: int, rate: int, scale: int, units: int, after_ms: int) -> int | None:
     """Return the first instant after `after_ms` at which that line is at `units`, if it ever is."""
-    if not rate:
-        return None
-    return max(after_ms + 1, -((level - units * scale) // rate))
+    lacking = units * scale - level
+    if rate:
+        return max(after_ms + 1, -(-lacking // rate))
+    return None if lacking > 0 else after_ms + 1
 
 
 def _owed(bills: Iterable[Bill], scale: int, at_ms: int) -> int:
-    return sum(
-        max(0, (level + rate * (start if at_ms < start else min(at_ms, end))) // scale - paid)
-        for (level, rate, start, end), paid in bills
-    )
+    total = 0
+    for (level, rate, start, end), paid in bills:
+        owed = (level + rate * (at_ms if start < at_ms < end else start if at_ms <= start else end)) // scale - paid
+        if owed > 0:
+            total += owed
+    return total

@@ -48,6 +48,7 @@ class Network:
         self.unattributed: list[int] = []
         self.room: list[int] = []
         self.first_open: list[int] = []
+        self.shut: set[int] = set()  # wallets that may have been locked since somebody looked
         for number, wallet in enumerate(self.wallets):
             for edge in wallet.edges:
                 self._add_edge(number, edge)
@@ -72,8 +73,8 @@ class Network:
         twin = copy(self)
         twin.local, twin.usage, twin.room = self.local.copy(), self.usage.copy(), self.room.copy()
         twin.allocations, twin.unattributed = self.allocations.copy(), self.unattributed.copy()
-        twin.first_open = self.first_open.copy()
-        twin.edges_up = [edges.copy() for edges in self.edges_up]
+        twin.first_open, twin.shut = self.first_open.copy(), self.shut.copy()
+        twin.edges_up = self.edges_up.copy()
         return twin
 
     def now(self) -> tuple[Wallet, ...]:
@@ -119,7 +120,7 @@ class Network:
 
     def is_locked(self, wallet: int) -> bool:
         """Whether priced jobs of this wallet must stop."""
-        return bool(self.wallets[wallet].blocked) or self._is_stuck(wallet)
+        return bool(self.wallets[wallet].blocked) or self.is_stuck(wallet)
 
     def path(self, wallet: int) -> list[int]:
         """Follow the pointers: the edges of the first open path, from the wallet up; empty if there is none."""
@@ -169,13 +170,21 @@ class Network:
                 assert some < self.room[edge], "an edge fills before its exhaustion"
                 self._take(edge, some)
 
+    def pour_one(self, wallet: int, units: int) -> None:
+        """Do the same for one wallet."""
+        assert units >= 0
+        self.local[wallet] += units
+        for edge in () if self.free[wallet] or not units else self.path(wallet):
+            assert units < self.room[edge], "an edge fills before its exhaustion"
+            self._take(edge, units)
+
     def contested(self, units: Sequence[int]) -> Collection[int]:
         """Return the wallets whose units must be charged one after the other, because they may find too little room.
 
         Those without a path, and those below an edge that can't hold all that is to come: but all wallets, where one
         of those may have another way, and meet the others there.
         """
-        contested = {wallet for wallet, some in enumerate(units) if some and self._is_stuck(wallet)}
+        contested = {wallet for wallet, some in enumerate(units) if some and self.is_stuck(wallet)}
         for edge, some in enumerate(self._carried(units)):
             if some and some >= self.room[edge]:
                 contested.update(self.fed_by(self.child[edge]))
@@ -195,7 +204,8 @@ class Network:
                     total[self.parent[edge]] += total[wallet]
         return carried
 
-    def _is_stuck(self, wallet: int) -> bool:
+    def is_stuck(self, wallet: int) -> bool:
+        """Whether what this wallet uses finds no way up."""
         return not self.free[wallet] and not self.is_open(wallet)
 
     def _take(self, edge: int, units: int) -> None:
@@ -215,8 +225,9 @@ class Network:
     def reopen(self) -> None:
         """Set every wallet's pointer anew, parents before children."""
         self.first_open = [NO_EDGE] * len(self.wallets)
+        self.shut = set(range(len(self.wallets)))
         for wallet in self.parents_first:
-            self.edges_up[wallet].sort(key=self._routing_order)
+            self.edges_up[wallet] = sorted(self.edges_up[wallet], key=self._routing_order)
             self.first_open[wallet] = self._first_open(wallet)
 
     def _routing_order(self, edge: int) -> tuple[bool, int, str]:
@@ -240,6 +251,7 @@ class Network:
             wallet = stale.pop()
             self.first_open[wallet] = self._first_open(wallet)
             if not self.is_open(wallet):
+                self.shut.add(wallet)
                 stale.extend(self.child[below] for below in self.edges_down[wallet] if self._points_at(below))
 
     # Allocations

@@ -39,6 +39,18 @@ def test_credits_that_outlast_the_jobs_run_out_never() -> None:
     assert money().wallet("w", 9 * 10**18).job("j", "w", price=1, per_ms=86_400_000).ledger().forecast(FAR - 1) is None
 
 
+def test_whoever_has_ended_brings_no_exhaustion_nearer() -> None:
+    ledger = money().wallet("w", 100).job("j", "w", price=10, end=MINUTE).at(2 * MINUTE)
+    assert ledger.forecast() is None
+    assert ledger.charged("j") == 10
+
+
+def test_a_free_wallet_on_the_way_pays_for_nothing_itself() -> None:
+    story = money().wallet("top", 30).wallet("free", 100, "top", free=True).wallet("w", 100, "free")
+    ledger = story.job("gift", "free", price=100).job("j", "w", price=10).at(0)
+    assert ledger.forecast() == Forecast(3 * MINUTE, (Stop("j", 3 * MINUTE),))
+
+
 def test_credits_end_with_their_allocation_at_the_latest() -> None:
     forecast = money().wallet("w", 100).job("j", "w", price=0).job("k", "w", price=1, per_ms=FAR).ledger().forecast()
     assert forecast == Forecast(FAR, (Stop("k", FAR),))

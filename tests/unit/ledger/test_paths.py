@@ -107,3 +107,12 @@ def test_every_wallet_finds_its_shortest_circle_and_who_is_between_two_finds_non
         "s": ["s"],
     }
     assert circles(parents) == (("a", "b"), ("a", "c", "d"), ("s",), ("y", "z"))
+
+
+def test_who_goes_another_way_in_its_last_millisecond_takes_its_turn_among_those_who_go_there() -> None:
+    story = money().wallet("a", 9).wallet("b", 6).grant("w", 100, "a", end=50).grant("w", 100, "b")
+    story = story.job("j", "w", price=2, per_ms=1).job("k", "b", price=1, per_ms=1)
+    ledger = story.ledger()
+    assert stops(ledger, 9) == {"j": 5, "k": 5}
+    assert (ledger.charged("j"), ledger.charged("k")) == (10, 5)
+    assert (edge(ledger.state(), "a").usage, edge(ledger.state(), "b").usage) == (9, 6)
