@@ -84,6 +84,15 @@ class Charging:
         self._charge([0 if wallet in contested else due for wallet, due in zip(wallets, dues, strict=True)])
         self._charge_in_order((job for job, due in enumerate(dues) if due and wallets[job] in contested), at_ms)
 
+    def charge_late(self, job: int, at_ms: int) -> None:
+        """Charge a job that has come with debts, after all others."""
+        dues = self.metering.dues(at_ms)
+        assert not self.unpaid
+        assert dues[job] > 0
+        dues[job] = 0
+        self._charge(dues)
+        self.charge_now(at_ms)
+
     def exhaust(self, at_ms: int) -> None:
         """Charge those below the edges that are full now."""
         network, full = self.network, self.filling(at_ms).full_at(at_ms)

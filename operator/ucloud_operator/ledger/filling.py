@@ -1,4 +1,4 @@
-"""When the next edge will be full, without looking at every job each time.
+"""When the next edge will be full, kept up to date while jobs come and go.
 
 Between two instants at which a path changes, every job's usage is a line, and what is charged through an edge is a sum
 of such lines, each rounded down. So for every wallet and edge a **bound** is kept, a line that the exact sum never
@@ -6,7 +6,8 @@ exceeds. It says for each edge before which instant it can't be full. Only the e
 by job (`first_reach`), until one is known that is full before any other can be.
 
 A charge changes no bound: what an edge has to carry less, it has less room for; and a wallet's bound has its own usage
-in it, which grows by what its jobs owe less. So only a path that changes has to be looked at again.
+in it, which grows by what its jobs owe less. So a job's start or end touches its wallet and the edges on its path, and
+nothing else, however long ago the rest was charged.
 
 Levels and rates are in `1/scale` units, as a `Line` has them.
 """
@@ -20,6 +21,8 @@ from ucloud_operator.ledger.usage import FOREVER
 
 NEVER = FOREVER << 1
 
+Bound = tuple[int, int]  # (level, rate): `level + rate · at_ms`
+
 
 class Filling:
     """The bounds of all wallets and edges of a ledger, and what was found out with them."""
@@ -27,6 +30,7 @@ class Filling:
     def __init__(self, network: Network, metering: Metering, at_ms: int) -> None:
         self.network = network
         self.metering = metering
+        self.bent: dict[int, Bound] = {}  # the bounds of jobs for which it isn't the line itself
         self.own_level, self.own_rate = self._count(at_ms)
         self.level = [0] * len(network.child)
         self.rate = [0] * len(network.child)
@@ -38,7 +42,7 @@ class Filling:
         """Make an independent copy, for the twins of what it counts."""
         twin = copy(self)
         twin.network, twin.metering = network, metering
-        twin.own_level, twin.own_rate = self.own_level.copy(), self.own_rate.copy()
+        twin.own_level, twin.own_rate, twin.bent = self.own_level.copy(), self.own_rate.copy(), self.bent.copy()
         twin.level, twin.rate = self.level.copy(), self.rate.copy()
         twin.soonest, twin.exact = self.soonest.copy(), self.exact.copy()
         return twin
@@ -50,7 +54,7 @@ class Filling:
         for job, (wallet, line, paid) in enumerate(zip(metering.wallet, metering.line, metering.paid, strict=True)):
             level, rate, start_ms, end_ms = line
             if not (start_ms <= at_ms < end_ms and level + rate * at_ms >= paid * scale):
-                level, rate = metering.bound(job, at_ms)
+                level, rate = self.bent[job] = metering.bound(job, at_ms)
             levels[wallet] += level - paid * scale
             rates[wallet] += rate
         return levels, rates
@@ -84,6 +88,35 @@ class Filling:
                 yield from self.metering.of_wallet[wallet]
 
     # What has changed
+
+    def start(self, job: int, after_ms: int) -> None:
+        """Count a job that has just been put there. Up to `after_ms` it may not have filled anything."""
+        level, rate = bound = self.metering.bound(job, after_ms)
+        if bound != self.metering.line[job][:2]:
+            self.bent[job] = bound
+        self._add(job, level - self.metering.paid[job] * self.metering.scale, rate, after_ms)
+
+    def end(self, job: int, at_ms: int) -> None:
+        """Count no more than a job will have used by now: its run has just been ended."""
+        level, rate = self.bent.get(job, self.metering.line[job][:2])
+        self.bent[job] = used, none = self.metering.bound(job, at_ms)
+        self._add(job, used - level, none - rate, at_ms)
+
+    def forget(self, job: int, at_ms: int) -> None:
+        """Don't count a job any longer that owes nothing."""
+        assert not self.metering.due(job, at_ms)
+        level, rate = self.bent.pop(job, self.metering.line[job][:2])
+        self._add(job, self.metering.paid[job] * self.metering.scale - level, -rate, at_ms)
+
+    def _add(self, job: int, level: int, rate: int, after_ms: int) -> None:
+        wallet = self.metering.wallet[job]
+        self.own_level[wallet] += level
+        self.own_rate[wallet] += rate
+        assert self.own_rate[wallet] >= 0
+        for edge in () if self.network.free[wallet] else self.network.path(wallet):
+            self.level[edge] += level
+            self.rate[edge] += rate
+            self._look_again(edge, after_ms)
 
     def reroute(self, edges: Iterable[int], after_ms: int) -> None:
         """Add up the edges' bounds anew. Only these are charged by others than before."""

@@ -5,6 +5,7 @@ from copy import copy
 from dataclasses import replace
 from itertools import groupby
 
+from ucloud_operator.ledger import edits
 from ucloud_operator.ledger.flow import max_usable
 from ucloud_operator.ledger.state import Forecast, Meter, State, Stop, Wallet, WalletNumbers
 from ucloud_operator.ledger.timeline import Timeline
@@ -84,18 +85,45 @@ class Ledger:
     def runway(self, meter: Meter, horizon_ms: int | None = None) -> int | None:
         """Return when this job would be stopped if it ran from now on, or None if it outlasts `horizon_ms`.
 
-        It takes the place of a job of the same uid (one that is suspended and would go on).
+        It takes the place of a job of the same uid (one that is suspended and would go on). Every exhaustion before its
+        own costs a little: give a horizon if that is all you want to know.
         """
-        for forecast in self.with_meter(meter).forecasts(horizon_ms):
+        ahead = self._timeline.twin()
+        if not ahead.start(meter):
+            ahead = Timeline(self._with(meter))
+        for forecast in _foresee(ahead, _limit(horizon_ms)):
             if any(stop.uid == meter.uid for stop in forecast.stops):
                 return forecast.at_ms
         return None
 
-    def with_meter(self, meter: Meter) -> "Ledger":
-        """Return a ledger that has this job too, or has it instead of one of the same uid."""
+    # Jobs that come and go: the same as to build a ledger anew from the edited state, to the unit and the millisecond,
+    # but only the job's own wallet and the edges on its path are looked at. Advance to the same instant to decide what
+    # comes of it. Where it isn't that simple (see `Timeline.start`), the ledger is indeed built anew.
+
+    def start(self, meter: Meter) -> None:
+        """Add a job to what is at this instant, or put it in the place of the one of the same uid.
+
+        Raises ValueError if its wallet isn't there, or hasn't used what the job is said to have been charged.
+        """
+        if not self._timeline.start(meter):
+            self._timeline = Timeline(self._with(meter))
+
+    def stop(self, uid: str) -> None:
+        """End a job's run at this instant, if it has not ended yet: it is charged until now (in ms) and not longer.
+
+        Raises ValueError for a job that isn't there, or whose last run has yet to begin.
+        """
+        if not self._timeline.stop(uid):
+            self._timeline = Timeline(edits.stop(self.state(), uid))
+
+    def _with(self, meter: Meter) -> State:
         state = self.state()
         others = tuple(one for one in state.meters if one.uid != meter.uid)
-        return Ledger(replace(state, meters=(*others, meter)))
+        return replace(state, meters=(*others, meter))
+
+    def with_meter(self, meter: Meter) -> "Ledger":
+        """Return a ledger that has this job too, or has it instead of one of the same uid."""
+        return Ledger(self._with(meter))
 
     # Numbers
 

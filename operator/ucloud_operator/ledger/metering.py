@@ -33,6 +33,8 @@ class Metering:
     def twin(self) -> "Metering":
         """Make an independent copy; what never changes is shared."""
         twin = copy(self)
+        twin.meters, twin.index = self.meters.copy(), self.index.copy()
+        twin.wallet, twin.of_wallet = self.wallet.copy(), self.of_wallet.copy()
         twin.runs, twin.line = self.runs.copy(), self.line.copy()
         twin.charged, twin.paid = self.charged.copy(), self.paid.copy()
         twin.waiting, twin.cut = self.waiting.copy(), self.cut.copy()
@@ -116,6 +118,10 @@ class Metering:
         line = self.line[job]
         return line.start_ms <= at_ms < line.end_ms
 
+    def is_in_last_run(self, job: int, at_ms: int) -> bool:
+        """Whether its last run has begun, and perhaps ended."""
+        return self.line[job].start_ms == self.runs[job][-1].start_ms <= at_ms
+
     def end_run(self, job: int, at_ms: int) -> None:
         """End the run that is going on at `at_ms` there."""
         assert self.runs_at(job, at_ms)
@@ -144,6 +150,29 @@ class Metering:
         for job, runs in enumerate(self.runs):
             if len(runs) > 1:
                 self.line[job] = line_at(runs, at_ms, self.scale)
+
+    def takes(self, meter: Meter, wallets: Mapping[str, int], at_ms: int) -> bool:
+        """Whether that job can be put among the others as it is: no run to come, no new period, no other place."""
+        known = self.index.get(meter.uid)
+        same = known is None or (
+            self.meters[known].wallet == meter.wallet and self.meters[known].runs[0].start_ms == meter.runs[0].start_ms
+        )
+        fits = all(self.scale % run.period_ms == 0 for run in meter.runs)
+        return same and fits and meter.wallet in wallets and meter.runs[-1].start_ms <= at_ms
+
+    def put(self, meter: Meter, wallet: int, at_ms: int) -> int:
+        """Add a job, or put it in the place of the one of the same uid, and return its number."""
+        job = self.index.setdefault(meter.uid, len(self.meters))
+        if job == len(self.meters):
+            self.of_wallet[wallet] = [*self.of_wallet[wallet], job]  # a twin may share the list
+        here = slice(job, job + 1)
+        assert self.wallet[here] in ([], [wallet])
+        self.meters[here], self.wallet[here], self.runs[here] = [meter], [wallet], [meter.runs]
+        self.charged[here], self.paid[here] = [meter.charged], [meter.charged + meter.overrun]
+        self.line[here] = [line_at(meter.runs, at_ms, self.scale)]
+        self.cut.discard(job)
+        assert self.line[job].start_ms <= at_ms
+        return job
 
     def transitions(self) -> Iterable[int]:
         """Yield every instant at which a job's second or later run begins."""

@@ -11,6 +11,9 @@ which the sum of some edge reaches its room: exact fractions say for every edge 
 for, then the few edges that may be first are searched on the floors (`Filling`). Up to the millisecond before it
 everything is charged at once, in it job by job (`Charging`); so an edge ends with exactly nothing left, an inner edge
 caps before an outer one, and whoever has another path takes it.
+
+A job that starts or stops in between changes the sums on its own path. Only what isn't so simple, a job that will start
+later, a change at an instant that isn't decided yet and the like, takes a timeline that is built anew.
 """
 
 from copy import copy
@@ -19,7 +22,7 @@ from ucloud_operator.ledger.charging import Charging
 from ucloud_operator.ledger.check import check
 from ucloud_operator.ledger.metering import Metering
 from ucloud_operator.ledger.network import Network
-from ucloud_operator.ledger.state import State, Stop
+from ucloud_operator.ledger.state import Meter, State, Stop
 from ucloud_operator.ledger.usage import FOREVER
 
 
@@ -137,8 +140,51 @@ class Timeline:
         stopped = metering.in_order(job for job in below if metering.line[job].rate and metering.runs_at(job, full_ms))
         return tuple(Stop(metering.meters[job].uid, full_ms) for job in stopped)
 
+    # Jobs that come and go
+
+    def start(self, meter: Meter) -> bool:
+        """Put a job among the others, or in its own place, and settle.
+
+        False, and nothing was done, if it takes a new timeline: if the instant isn't decided; if a run of the job has
+        yet to begin, has a period that doesn't divide the scale, or stands elsewhere or began otherwise than the job
+        of its uid; or if the state would be none.
+        """
+        network, metering = self.network, self.metering
+        if not (self._is_calm() and metering.takes(meter, network.index, self.at_ms)):
+            return False
+        wallet, known = network.index[meter.wallet], metering.index.get(meter.uid)
+        if known is not None:
+            self.catch_up_with(known)
+        brought = meter.charged - (0 if known is None else metering.charged[known])
+        charged = sum(metering.charged[job] for job in metering.of_wallet[wallet]) if brought > 0 else 0
+        if charged + brought > network.local[wallet]:
+            return False
+        filling = self._charging.filling(self.at_ms)
+        if known is not None:
+            filling.forget(known, self.at_ms)
+        job = metering.put(meter, wallet, self.at_ms)
+        filling.start(job, self.at_ms - 1)
+        if network.is_locked(wallet):
+            network.shut.add(wallet)
+        if metering.due(job, self.at_ms):
+            self._charging.is_behind = True
+            if network.is_stuck(wallet) or filling.first(self.at_ms - 1, self.at_ms) is not None:
+                self._charging.charge_late(job, self.at_ms)
+        return True
+
+    def stop(self, uid: str) -> bool:
+        """End a job's last run now, unless it has ended. False if it takes a new timeline to do that, or can't be."""
+        metering, job = self.metering, self.metering.index.get(uid)
+        if job is None or not self._is_calm() or not metering.is_in_last_run(job, self.at_ms):
+            return False
+        if metering.runs_at(job, self.at_ms):
+            filling = self._charging.filling(self.at_ms)
+            metering.end_run(job, self.at_ms)
+            filling.end(job, self.at_ms)
+        return True
+
     def _is_calm(self) -> bool:
-        """Whether all of this instant is done and decided."""
+        """Whether all of this instant is done and decided, so that one job more or less is all that there is to do."""
         starts_ms = min((self.metering.line[job].start_ms for job in self.metering.waiting), default=FOREVER)
         return self._settled and not self._charging.unpaid and not self.network.shut and starts_ms > self.at_ms
 
