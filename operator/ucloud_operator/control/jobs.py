@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AsyncExitStack, ExitStack, suppress
 from typing import TYPE_CHECKING, assert_never
 
 from ucloud_operator import metrics
@@ -104,9 +104,15 @@ class Jobs:
                     under_way.enter_context(self._world.decided.end(job, command.stop))
                 elif isinstance(command, WriteStatus):
                     under_way.enter_context(self._world.decided.bill(job, command.status))
-            for command in decision.commands:
-                if not await self._carry_out(job, command):
-                    return False
+            try:
+                for command in decision.commands:
+                    if not await self._carry_out(job, command):
+                        return False
+            except ApiError:
+                if _bills(job, decision):  # it may have got through: it counts until we know
+                    with suppress(ApiError):
+                        await self._calls.refresh(job)
+                raise
         return True
 
     def recall(self, job: UCloudJob) -> None:

@@ -23,7 +23,7 @@ from ucloud_operator.lifecycle.statement import account_of
 from ucloud_operator.settings import FOREVER_MS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
     from ucloud_operator.api import UCloudJob, Wallet
     from ucloud_operator.api.checkpoint import LedgerCheckpoint
@@ -165,14 +165,14 @@ class Sources:
     def _tree(self, wallets: Mapping[str, Wallet], now_ms: int, ends: Mapping[str, int]) -> State:
         stamps = [wallet.status.metered_at for wallet in wallets.values() if wallet.status.metered_at is not None]
         at_ms = max(stamps, default=now_ms)
-        newest = (wallet.status.recent_runs for wallet in wallets.values() if wallet.status.metered_at == at_ms)
-        recent = frozenset(uid for uids in newest for uid in uids)
+        newest = {key: each.status.recent_runs for key, each in wallets.items() if each.status.metered_at == at_ms}
+        recent = frozenset(uid for uids in newest.values() for uid in uids)
         local: dict[str, int] = {}
         meters: list[Meter] = []
         for key, wallet in wallets.items():
             local[key] = wallet.status.opening_usage + self._world.settled(account_of(wallet)).usage
             for job in self.jobs_of(key):
-                meter = self._meter(job, wallet, at_ms, recent, ends)
+                meter = self._meter(job, wallet, at_ms, newest.get(key, recent), ends)
                 if isinstance(meter, int):
                     local[key] += meter
                 else:
@@ -181,12 +181,13 @@ class Sources:
         return State(at_ms, tuple(tree_accounts(wallets, local)), tuple(meters))
 
     def _meter(
-        self, job: UCloudJob, wallet: Wallet, at_ms: int, recent: frozenset[str], ends: Mapping[str, int]
+        self, job: UCloudJob, wallet: Wallet, at_ms: int, recent: Container[str], ends: Mapping[str, int]
     ) -> Meter | int:
         """Return the job's meter while it runs, else its usage, which is 0 where it is counted elsewhere.
 
-        A run that the checkpoint may have missed owes what it has cost until then, as far as there is room: credits
-        that others have spent before its start was learned can't be spent again.
+        `recent` are the young runs that the checkpoint has in it: those of the wallet's own, if none is newer. A run
+        that the checkpoint may have missed owes what it has cost until then, as far as there is room: credits that
+        others have spent before its start was learned can't be spent again.
         """
         status, uid = job.status, job.metadata.uid
         if uid in self._world.settled(account_of(wallet)).uids or (

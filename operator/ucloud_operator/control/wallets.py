@@ -22,7 +22,7 @@ from ucloud_operator.control.publication import QUIET_FACTOR, Around, closing_of
 from ucloud_operator.control.queue import Key
 from ucloud_operator.control.statements import Statements
 from ucloud_operator.control.world import JOB, SETTLE, WALLET
-from ucloud_operator.kube.errors import AlreadyExists, Conflict, NotFound
+from ucloud_operator.kube.errors import AlreadyExists, ApiError, Conflict, NotFound
 from ucloud_operator.kube.resources import WALLETS
 from ucloud_operator.lifecycle import warnings
 from ucloud_operator.lifecycle.statement import account_of
@@ -150,19 +150,25 @@ class Wallets:
         except NotFound:
             return
         except Conflict:
-            await self._refresh(wallet)
             return
         await self._tell_lock(wallet, publication.status)
         self._wake(wallet, publication.status)
 
     async def _patch_status(self, wallet: Wallet, status: WalletStatus) -> None:
-        answer = await self._client.patch_status(
-            WALLETS,
-            wallet.metadata.name,
-            merge_body(status),
-            resource_version=wallet.metadata.resource_version,
-            namespace=wallet.metadata.namespace,
-        )
+        try:
+            answer = await self._client.patch_status(
+                WALLETS,
+                wallet.metadata.name,
+                merge_body(status),
+                resource_version=wallet.metadata.resource_version,
+                namespace=wallet.metadata.namespace,
+            )
+        except NotFound:
+            raise
+        except ApiError:  # it may have got through: what was decided counts until we know
+            with contextlib.suppress(ApiError):
+                await self._refresh(wallet)
+            raise
         self._world.wallets.apply(answer)
 
     async def _checkpointed(self, wallet: Wallet, publication: Publication, plan: Plan) -> bool:
