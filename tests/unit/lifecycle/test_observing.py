@@ -6,7 +6,7 @@ from tests.unit.lifecycle.stories import PodStory, at, pod, stamp
 from ucloud_operator.api import JobRate, JobState
 from ucloud_operator.lifecycle import pods
 from ucloud_operator.lifecycle.endings import NOTHING_DECIDED, Intent
-from ucloud_operator.lifecycle.kubelet import Pod
+from ucloud_operator.lifecycle.kubelet import Pod, PodCondition
 from ucloud_operator.lifecycle.observe import Ended, Missing, Observation, Running, Waiting, observe
 from ucloud_operator.lifecycle.sentences import Reason
 from ucloud_operator.lifecycle.stops import STAMP_MS, Stop
@@ -61,6 +61,22 @@ class TestReading:
         assert (bare.job_uid, bare.rank, bare.run, bare.stop) == ("", -1, 0, None)
         assert (bare.is_held, bare.is_bound, bare.is_being_deleted, bare.told_to_stop_ms) == (False,) * 3 + (None,)
         assert (bare.started_ms, bare.finished_ms) == (None, None)
+
+    def test_what_a_kubelet_leaves_out_is_empty(self) -> None:
+        states = [
+            {"name": pods.CONTAINER, "state": {"terminated": {}}},
+            {"name": "sidecar", "state": {"waiting": {}}},
+        ]
+        terse = Pod.model_validate(
+            {"metadata": {"name": "x"}, "status": {"conditions": [{"type": "Ready"}], "containerStatuses": states}}
+        )
+        terminated, waiting = terse.container.terminated, terse.status.container_statuses[1].state.waiting
+        assert terminated is not None
+        assert (terminated.exit_code, terminated.reason, terminated.message) == (0, "", "")
+        assert waiting is not None
+        assert (waiting.reason, waiting.message) == ("", "")
+        assert terse.condition("Ready") == PodCondition(type="Ready", status="", reason="", message="")
+        assert (terse.status.phase, terse.status.reason, terse.status.message) == ("", "", "")
 
 
 class TestWaiting:
@@ -208,6 +224,7 @@ class TestEnding:
         assert ended(lost.taken(10).runs(20).phase("Failed")).ended_ms == at(20)
         assert ended(lost.taken(10).runs(20).phase("Failed").is_deleted(30)).ended_ms == at(31)
         assert ended(pod().phase("Failed")).ended_ms == at(0)
+        assert lost.taken(10).runs(20).seen().last_sign_of_life_ms == at(20)
 
     def test_a_pod_that_no_longer_knows_its_start_leaves_it_open(self) -> None:
         end = ended(pod().bound().ends(None, 137, reason="ContainerStatusUnknown"))

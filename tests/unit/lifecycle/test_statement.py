@@ -76,6 +76,8 @@ def test_further_lines_are_added_to_the_last_part_that_has_room() -> None:
     (entry,) = enter(ACCOUNT, [last, first], [left(2)], "2026-11")
     assert entry.present is last
     assert (entry.spec.total, [line.uid for line in entry.spec.lines]) == (20, ["job-1", "job-2"])
+    (entry,) = enter(ACCOUNT, [part(1, left(0), closed=True), last], [left(2)], "2026-11")
+    assert entry.present is last
 
 
 def test_a_full_or_closed_part_is_followed_by_another() -> None:

@@ -88,3 +88,4 @@ def test_credits_and_time_are_billed_to_the_instant(reason: Reason, finished: fl
 
 def test_a_stamp_that_just_reaches_the_instant_is_billed_to_it() -> None:
     assert billed_end_ms(at(119), Stop(Reason.OutOfCredits, at(120))) == at(120)
+    assert billed_end_ms(at(119), Stop(Reason.OutOfCredits, at(120.001))) == at(119)
