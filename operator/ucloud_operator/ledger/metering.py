@@ -1,6 +1,7 @@
 """The jobs of a ledger while it moves: what has fallen due for each, and when their sum reaches an amount.
 
-Jobs are numbers here, in the order in which their units are charged within a millisecond: (first start, uid).
+Jobs are numbers here. Those that are there from the beginning are in the order in which their units are charged within
+a millisecond, (first start, uid); one that comes later has the next number, wherever it stands in that order.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,6 +18,7 @@ class Metering:
 
     def __init__(self, meters: Iterable[Meter], wallets: Mapping[str, int], at_ms: int) -> None:
         self.meters = sorted(meters, key=lambda meter: (meter.runs[0].start_ms, meter.uid))
+        self.is_sorted = True  # until one comes in between
         self.index = {meter.uid: job for job, meter in enumerate(self.meters)}
         self.scale = common_scale(run for meter in self.meters for run in meter.runs)
         self.wallet = [wallets[meter.wallet] for meter in self.meters]
@@ -68,7 +70,7 @@ class Metering:
 
     def in_order(self, jobs: Iterable[int]) -> list[int]:
         """Sort as their units are charged within a millisecond."""
-        return sorted(jobs, key=self.order)
+        return sorted(jobs, key=None if self.is_sorted else self.order)
 
     def order(self, job: int) -> tuple[int, str]:
         """Return what they are sorted by."""
@@ -172,6 +174,7 @@ class Metering:
         self.line[here] = [line_at(meter.runs, at_ms, self.scale)]
         self.cut.discard(job)
         assert self.line[job].start_ms <= at_ms
+        self.is_sorted = self.is_sorted and (job == 0 or self.order(job - 1) < self.order(job))
         return job
 
     def transitions(self) -> Iterable[int]:
@@ -215,12 +218,15 @@ def first_reach(bills: Sequence[Bill], scale: int, units: int, after_ms: int, un
 def bound(bills: Iterable[Bill], scale: int, after_ms: int) -> tuple[int, int]:
     """Return (level, rate) of one line that the sum of what is owed never exceeds at or after `after_ms`."""
     level = rate = 0
-    for line, paid in bills:
-        owed = line.level + line.rate * min(max(after_ms, line.start_ms), line.end_ms) - paid * scale
-        level += max(0, owed)
-        if line.end_ms > after_ms:
-            level -= line.rate * after_ms
-            rate += line.rate
+    for (own, slope, start_ms, end_ms), paid in bills:
+        ended = end_ms <= after_ms
+        now_ms = end_ms if ended else after_ms if after_ms > start_ms else start_ms  # noqa: FURB136  # a call takes longer
+        owed = own + slope * now_ms - paid * scale
+        if owed > 0:
+            level += owed
+        if not ended:
+            level -= slope * after_ms
+            rate += slope
     return level, rate
 
 

@@ -70,6 +70,12 @@ def test_a_start_that_is_learned_late_is_charged_from_when_it_was() -> None:
     assert is_live(ledger, timeline)
 
 
+def test_and_takes_its_turn_among_those_that_were_there() -> None:
+    ledger = running()
+    ledger.start(new(start=-MINUTE))
+    assert ledger.forecast() == Forecast(270_000, (Stop("new", 270_000), Stop("j", 270_000)))
+
+
 def test_if_it_owes_more_than_there_is_the_rest_is_overrun_and_all_stop() -> None:
     ledger = running(quota=25)
     ledger.start(new(start=MINUTE))

@@ -99,3 +99,15 @@ def test_rates_count_running_jobs_only_and_are_rounded_down_once() -> None:
     story = story.job("later", "w", price=7, start=MINUTE)
     ledger = story.at(0)
     assert (ledger.rate_per_minute("w"), ledger.rate_per_minute("top")) == (1, 2)
+
+
+def test_a_ledger_is_spent_while_a_job_runs_that_costs_anything() -> None:
+    story = money().wallet("w", 100).job("gift", "w", price=0).job("j", "w", price=1, end=MINUTE)
+    assert story.at(0).is_spent()
+    assert not story.at(MINUTE).is_spent()
+
+
+def test_who_is_at_and_below_a_wallet_on_whatever_way() -> None:
+    story = money().wallet("top", 9).wallet("a", 9, "top").wallet("b", 9, "top").wallet("w", 9, "a").grant("w", 9, "b")
+    assert story.ledger().at_and_below("top") == {"top", "a", "b", "w"}
+    assert story.ledger().at_and_below("b") == {"b", "w"}
