@@ -226,5 +226,5 @@ async def test_what_is_set_aside_is_not_called_used(story: Story) -> None:
         return job.uid in story.stage.view.last_seen and job.now.is_final and seen[-1] == job.usage
 
     await story.stage.view.until(has_ended_and_was_seen, lambda: f"usage {seen}", 30)
-    assert seen == sorted(seen)
     assert seen[-1] == job.usage < 5000
+    assert max(seen) < 20_000, "what it used until its end was heard of, and not the 60,000 that were set aside"

@@ -46,8 +46,8 @@ class Decided:
 
     @contextmanager
     def end(self, job: UCloudJob, stop: Stop) -> Iterator[None]:
-        """Count the job's run until that stop and no longer, if its reason is one that ends the bill."""
-        if stop.reason not in BILLED_TO_THE_INSTANT:
+        """Count the job's run, if there is one, until that stop and no longer, if its reason is one that ends the bill."""
+        if open_run(job.status) is None or stop.reason not in BILLED_TO_THE_INSTANT:
             yield
             return
         with self._counted(self._ends_ms, job, stop.at_ms):

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from ucloud_operator.kube.resources import Resource
 
 CONNECT_SECONDS = 5
+CLOSING_SECONDS = 0.05
+"""For the sockets of streams that were broken off, which nobody can wait for: the loop closes them in its next turns."""
 TOKEN_FILE_SECONDS = 60
 FIRST_RETRY_SECONDS = 0.1
 LONGEST_RETRY_SECONDS = 10
@@ -138,6 +140,7 @@ class Transport:
         """Close all connections; the watches on them end with an error."""
         if self._access is not None:
             await self._access.session.close()
+            await asyncio.sleep(CLOSING_SECONDS)
 
     async def send(self, request: Request) -> bytes:
         """Return the answer's content, or raise what went wrong."""

@@ -79,6 +79,13 @@ def test_a_plan_goes_no_further_than_a_stop_on_its_way() -> None:
     assert ours.planner.plan(("lab/lab",), ms(120)).at_ms == ms(120), "it didn't get through"
 
 
+def test_a_job_that_waits_to_run_has_no_run_to_end() -> None:
+    world, ours, job = opened(facts().wallet("lab", says=1000, published=60).job("spends"), "spends")
+    waits = job.model_copy(update={"status": job.status.model_copy(update={"runs": (), "wallet": None})})
+    with world.decided.end(waits, Stop(Reason.OutOfCredits, ms(90))):
+        assert ours.planner.plan(("lab/lab",), ms(120)).at_ms == ms(120)
+
+
 def test_what_the_user_stops_is_billed_until_its_containers_have_ended() -> None:
     world, ours, job = opened(facts().wallet("lab", says=1000, published=60).job("spends"), "spends")
     with world.decided.end(job, Stop(Reason.Cancelled, ms(90))):
