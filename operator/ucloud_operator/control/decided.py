@@ -46,7 +46,7 @@ class Decided:
 
     @contextmanager
     def end(self, job: UCloudJob, stop: Stop) -> Iterator[None]:
-        """Count the job's run, if there is one, until that stop and no longer, if its reason is one that ends the bill."""
+        """Count the run of a job that has one until that stop and no longer, if its reason is one that ends the bill."""
         if open_run(job.status) is None or stop.reason not in BILLED_TO_THE_INSTANT:
             yield
             return

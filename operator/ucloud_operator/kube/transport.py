@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 5
 CLOSING_SECONDS = 0.05
-"""For the sockets of streams that were broken off, which nobody can wait for: the loop closes them in its next turns."""
+"""For the sockets of broken streams: nobody can wait for them, and the loop closes them in its next turns."""
 TOKEN_FILE_SECONDS = 60
 FIRST_RETRY_SECONDS = 0.1
 LONGEST_RETRY_SECONDS = 10
