@@ -46,7 +46,7 @@ class Decided:
 
     @contextmanager
     def end(self, job: UCloudJob, stop: Stop) -> Iterator[None]:
-        """Count the run of a job that has one until that stop and no longer, if its reason is one that ends the bill."""
+        """Count a job's run until that stop and no longer, if it has one and the reason ends the bill."""
         if open_run(job.status) is None or stop.reason not in BILLED_TO_THE_INSTANT:
             yield
             return
