@@ -1,8 +1,14 @@
 """How long the ledger takes on one core, against what is promised.
 
 Every number is the CPU time of this process, as machines are shared; the wall-clock time stands beside it. The median
-of several rounds is what counts, the best says what is possible. A round begins with freshly built values, after a
-garbage collection, so that none pays for another.
+of several rounds is what counts, the best says what is possible, and the ratio is that of the median to the bound. A
+round begins with freshly built values, after a garbage collection, so that none pays for another.
+
+A start or stop is measured as it is lived through: in a ledger that is there and knows its next exhaustion, some time
+passes, then the job comes or goes. That is the change alone. Then the ledger says when the next exhaustion is, and whom
+it stops: which costs the more, the more jobs are charged through the edge that fills first, so there are three rows of
+each. In the component as it is, that edge is a department's, with about 400 jobs, and a job chosen at random is seldom
+one of them; then such a job is chosen; and last the root has so little that it fills first, with all 10,000 jobs.
 """
 
 from __future__ import annotations
@@ -11,7 +17,7 @@ import gc
 import random
 import statistics
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -20,11 +26,12 @@ import click
 from ucloud_operator.ledger import Allocation, Edge, Ledger, Meter, Run, State, Wallet
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 MINUTE_MS: Final = 60_000
 FAR_MS: Final = 1_000_000 * MINUTE_MS
 NOW_MS: Final = 60 * MINUTE_MS
+SOME_MS: Final = 7
 ROUNDS: Final = 15
 
 DEPARTMENTS, WALLETS, JOBS = 30, 1000, 10_000
@@ -34,15 +41,16 @@ SMALL_WALLETS, SMALL_ROOTS, SMALL_PARENTS, SMALL_JOBS = 20, 4, 3, 100
 # What is computed
 
 
-def tree(chance: random.Random) -> State:
+def tree(chance: random.Random, root_quota: int = 10**15) -> State:
     """One root, departments, and teams below them: 1,000 wallets with 10,000 jobs that run since some time ago.
 
-    The departments promise three times what they have, so that the next exhaustion is an inner edge's.
+    The departments promise three times what they have, so that the next exhaustion is an inner edge's, unless the root
+    has less than they.
     """
     departments = [f"department-{number}" for number in range(DEPARTMENTS)]
     teams = [f"team-{number}" for number in range(WALLETS - DEPARTMENTS - 1)]
     wallets = [
-        Wallet("root", (edge(None, 10**15),)),
+        Wallet("root", (edge(None, root_quota),)),
         *(Wallet(name, (edge("root", chance.randint(10**11, 10**12)),)) for name in departments),
         *(Wallet(name, (edge(chance.choice(departments), chance.randint(10**10, 10**11)),)) for name in teams),
     ]
@@ -90,13 +98,14 @@ class Measurement:
     def __str__(self) -> str:
         """Write it as a row of the table."""
         median, best, wall = statistics.median(self.cpu_ms), min(self.cpu_ms), statistics.median(self.wall_ms)
-        bound, verdict = "", ""
+        bound, ratio, verdict = "", "", ""
         if self.bound_ms is not None:
-            bound, verdict = f"{self.bound_ms:g}", "kept" if median <= self.bound_ms else "MISSED"
-        return f"{self.what:<66}{bound:>7}{median:>10.2f}{best:>9.2f}{wall:>9.2f}  {verdict}".rstrip()
+            bound, ratio = f"{self.bound_ms:g}", f"{median / self.bound_ms:.2f}"
+            verdict = "kept" if median <= self.bound_ms else "MISSED"
+        return f"{self.what:<66}{bound:>7}{median:>10.2f}{best:>9.2f}{wall:>9.2f}{ratio:>8}  {verdict}".rstrip()
 
 
-HEADING: Final = f"{'ms on one core':<66}{'bound':>7}{'CPU':>10}{'best':>9}{'wall':>9}"
+HEADING: Final = f"{'ms on one core':<66}{'bound':>7}{'CPU':>10}{'best':>9}{'wall':>9}{'ratio':>8}"
 
 
 def measure(what: str, bound_ms: float | None, prepare: Callable[[], Callable[[], object]]) -> Measurement:
@@ -119,32 +128,91 @@ def recompute(state: State) -> None:
     assert ledger.forecast() is not None  # noqa: S101  # or else nothing was measured
 
 
-def stopped(state: State, uid: str) -> State:
-    """Return the state with a job's run ended now."""
+@dataclass(frozen=True, slots=True)
+class Life:
+    """A ledger that is there, and the jobs among which those that come and go are chosen."""
 
-    def ended(meter: Meter) -> Meter:
-        return replace(meter, runs=(*meter.runs[:-1], replace(meter.runs[-1], end_ms=state.at_ms)))
+    ledger: Ledger
+    among: Sequence[Meter]
+    chance: random.Random
 
-    return replace(state, meters=tuple(ended(meter) if meter.uid == uid else meter for meter in state.meters))
+    def changes(self, act: str, *, looks_ahead: bool = False) -> Callable[[], object]:
+        """Prepare the stop of one of the jobs, or the start of another in its wallet."""
+        ledger, like = self._later()
+        run = Run(ledger.at_ms + SOME_MS, None, 50_000, 2, MINUTE_MS)
+        new = Meter("new", like.wallet, (run,))
+        change = partial(ledger.start, new) if act == "starts" else partial(ledger.stop, like.uid)
+        return partial(self._lived, ledger, change, looks_ahead=looks_ahead)
+
+    def runways(self, horizon_ms: int | None = None) -> Callable[[], object]:
+        """Prepare the question how long the credits would last a job that starts."""
+        ledger, like = self._later()
+        until_ms = None if horizon_ms is None else ledger.at_ms + horizon_ms
+        run = Run(ledger.at_ms, None, 50_000, 2, MINUTE_MS)
+        return partial(ledger.runway, Meter("new", like.wallet, (run,)), until_ms)
+
+    def _later(self) -> tuple[Ledger, Meter]:
+        return self.ledger.twin(), self.chance.choice(self.among)
+
+    @staticmethod
+    def _lived(ledger: Ledger, change: Callable[[], object], *, looks_ahead: bool) -> None:
+        ledger.advance(ledger.at_ms + SOME_MS)
+        change()
+        assert not looks_ahead or ledger.forecast() is not None  # noqa: S101  # as above
 
 
 def measurements(chance: random.Random) -> Iterator[Measurement]:
     """Measure everything that is promised."""
     large = Ledger(tree(chance))
     large.advance(NOW_MS)
-    state, small = large.state(), Ledger(tangle(chance))
-    small.advance(NOW_MS)
-    new = Meter("new", "team-7", (Run(NOW_MS, None, 50_000, 2, MINUTE_MS),))
+    state, small = large.state(), tangle(chance)
     size = f"{WALLETS:,} wallets, {JOBS:,} jobs"
     yield measure(f"{size}: build, advance by a minute, forecast", 50, lambda: lambda: recompute(state))
     yield measure("    of that, build", None, lambda: lambda: Ledger(state))
     yield measure("    advance", None, lambda: partial(Ledger(state).advance, NOW_MS + MINUTE_MS))
     yield measure("    forecast", None, lambda: Ledger(state).forecast)
-    yield measure(f"{size}: one job starts", 1, lambda: lambda: large.with_meter(new))
-    yield measure(f"{size}: one job stops", 1, lambda: lambda: Ledger(stopped(state, "job-7")).advance(NOW_MS))
-    assert small.forecast() is not None  # noqa: S101  # as above
+    yield from lived(large, chance)
     size = f"{SMALL_WALLETS} wallets with {SMALL_PARENTS} parents each, {SMALL_JOBS} jobs"
-    yield measure(f"{size}: forecast", 5, lambda: small.forecast)
+    yield measure(f"{size}: forecast", 5, lambda: forecast_of(small))
+
+
+def forecast_of(state: State) -> Callable[[], object]:
+    """Prepare a forecast of a ledger that nobody has asked before."""
+    ledger = Ledger(state)
+    ledger.advance(NOW_MS)
+    assert ledger.twin().forecast() is not None  # noqa: S101  # as above
+    return ledger.forecast
+
+
+def lived(large: Ledger, chance: random.Random) -> Iterator[Measurement]:
+    """Measure what happens in a ledger that is there, the next exhaustion included."""
+    narrow = Ledger(tree(chance, 10**11))
+    narrow.advance(NOW_MS)
+    every = large.state().meters
+    first = stopped_next(large)
+    for act in ("starts", "stops"):
+        yield measure(f"one job {act}, the change alone", 1, partial(Life(large, every, chance).changes, act))
+    lives = {
+        "any": Life(large, every, chance),
+        f"below the edge that fills first ({len(first)})": Life(large, first, chance),
+        f"the root fills first ({len(stopped_next(narrow)):,})": Life(narrow, narrow.state().meters, chance),
+    }
+    for which, life in lives.items():
+        for act in ("starts", "stops"):
+            change = partial(life.changes, act, looks_ahead=True)
+            yield measure(f"one job {act}, next exhaustion: {which}", 1, change)
+    yield measure(
+        "how long credits would last a job, at most an hour", None, lambda: lives["any"].runways(60 * MINUTE_MS)
+    )
+    yield measure("how long credits would last a job", None, lives["any"].runways)
+
+
+def stopped_next(ledger: Ledger) -> list[Meter]:
+    """Return the jobs that the next exhaustion stops; the ledger knows about it from then on."""
+    forecast = ledger.forecast()
+    assert forecast is not None  # noqa: S101  # as above
+    stopped = {stop.uid for stop in forecast.stops}
+    return [meter for meter in ledger.state().meters if meter.uid in stopped]
 
 
 def main() -> None:
