@@ -4,6 +4,7 @@ import pytest
 
 from tests.unit.lifecycle.stories import application, job, product, wallet
 from ucloud_operator.api import JobState
+from ucloud_operator.lifecycle import sentences
 from ucloud_operator.lifecycle.admission import CHAIN, AdmissionView, Objection, admit
 from ucloud_operator.lifecycle.sentences import Reason
 
@@ -38,6 +39,15 @@ def test_only_what_is_set_aside_is_refused_where_credits_come_on_several_paths()
 
 def test_a_time_allocation_alone_sets_nothing_aside() -> None:
     assert admit(replace(FINE, job=job(timeAllocation={"hours": 2}))) is None
+
+
+INSTEAD = {
+    Reason.ProductNotFound: "`kubectl get computeproducts` lists those there are",
+    Reason.ApplicationNotFound: "`kubectl get applications.ucloud.dk` lists those there are",
+    Reason.NoWallet: "`kubectl get wallets` lists those there are",
+    Reason.ParentNotFound: "`kubectl describe wallet` says more",
+    Reason.WalletBlocked: "`kubectl describe wallet` says more",
+}
 
 
 class TestReferences:
@@ -88,12 +98,18 @@ class TestReferences:
         late = admit(replace(view, waited_ms=60_000))
         assert late is not None
         assert (late.reason, late.state, late.again_in_ms) == (reason, JobState.FAILURE, None)
-        assert late.message.startswith(f"Waited 60 s for {what}, in vain: `kubectl ")
+        assert late.message == f"Waited 60 s for {what}, in vain: {INSTEAD[reason]}."
+
+    def test_it_is_waited_for_to_the_last_millisecond(self) -> None:
+        assert admit(replace(FINE, wallet=None, waited_ms=59_999)) == Objection(
+            Reason.NoWallet, f"Waiting for {sentences.wallet('example-compute', 'example')}.", None, 1
+        )
 
     def test_a_wallet_that_is_going_is_not_waited_for(self) -> None:
         objection = admit(replace(LOCKED, wallet_blocked="WalletDeleted: it is being deleted"))
         assert objection is not None
         assert (objection.reason, objection.state) == (Reason.WalletDeleted, JobState.FAILURE)
+        assert objection.message == "Your job has been terminated (Its wallet was deleted)"
 
     def test_what_is_free_waits_for_its_wallet_all_the_same(self) -> None:
         objection = admit(replace(FINE, wallet=None, product=product(price=0)))

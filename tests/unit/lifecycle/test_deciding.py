@@ -129,6 +129,10 @@ class TestRunning:
         assert life().pods(pod().annotated(pods.PRICE, None).runs(1)).does(3) == ()
         assert life().pods(pod().runs(1)).with_wallet(None).does(3) == ()
 
+    def test_one_of_its_pods_knows_the_rate_of_all(self) -> None:
+        status = life(replicas=2).pods(pod(0).annotated(pods.PRICE, None).runs(1), pod(1).runs(1)).writes(3)
+        assert (status.state, status.rate_per_minute) == (JobState.RUNNING, 100_000)
+
     def test_nothing_is_written_while_it_runs(self) -> None:
         assert life().runs().decides(1000) == Decision((), FOREVER_MS)
 
@@ -305,6 +309,10 @@ class TestWarning:
         assert isinstance(written, WriteStatus)
         assert {c.type: c.status for c in written.status.conditions}["EndsSoon"] == "False"
         assert written.status.exhausts_at is None
+
+    def test_nobody_is_warned_of_what_its_user_decided(self) -> None:
+        going = life(terminate=True).runs().pods(pod().taken(0).runs(1).is_deleted(5000))
+        assert going.decides(5000.5) == Decision()
 
     def test_or_lowers_its_level_without_a_word(self) -> None:
         warning = life().runs().has_told(400, 5).with_credits_until(4000).does(500)[0]

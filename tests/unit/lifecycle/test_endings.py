@@ -23,6 +23,10 @@ DISRUPTIONS = {
         (pod().runs(2).ends(60), SUCCESS, Reason.Completed, "Job completed successfully."),
         (pod().runs(2).ends(60, 7), FAILURE, Reason.ExitCode, "Job failed with exit code 7."),
         (pod().runs(2).ends(60, 255), FAILURE, Reason.ExitCode, "Job failed with exit code 255."),
+        (pod().runs(2).ends(60, 128), FAILURE, Reason.ExitCode, "Job failed with exit code 128."),
+        (pod().runs(2).ends(60, 129), FAILURE, Reason.Signal, "Job was terminated by signal 1."),
+        (pod().runs(2).ends(60, 192), FAILURE, Reason.Signal, "Job was terminated by signal 64."),
+        (pod().runs(2).ends(60, 193), FAILURE, Reason.ExitCode, "Job failed with exit code 193."),
         (pod().runs(2).ends(60, 139), FAILURE, Reason.Signal, "Job was terminated by signal 11."),
         (pod().runs(2).ends(60, 1, signal=6), FAILURE, Reason.Signal, "Job was terminated by signal 6."),
         (
@@ -234,4 +238,5 @@ def test_a_namespace_that_goes_cancels_its_jobs() -> None:
     intent = Intent(namespace_terminating=True)
     outcome = explain(pod().runs(2).is_deleted(60).ends(61, 143).seen(), intent)
     assert (outcome.state, outcome.reason) == (SUCCESS, Reason.Cancelled)
+    assert outcome.sentence == "Your job has been cancelled! (Its namespace is being deleted)"
     assert explain(pod().runs(2).ends(50, 7).is_deleted(60).seen(), intent).reason is Reason.ExitCode

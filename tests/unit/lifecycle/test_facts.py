@@ -28,6 +28,10 @@ class TestReservations:
         resumed = life(funding="Reserve", timeAllocation={"minutes": 2}).has_run(0, 60, usage=50_000)
         assert reservation_of(resumed.view.job, 50_000, MINUTE_MS) == 100_000
 
+    def test_of_one_whose_time_is_used_up_what_it_used(self) -> None:
+        over = life(funding="Reserve", timeAllocation={"minutes": 1}).has_run(0, 61, usage=50_000)
+        assert reservation_of(over.view.job, 50_000, MINUTE_MS) == 50_000
+
     def test_others_have_none(self) -> None:
         assert reservation_of(life(timeAllocation={"minutes": 90}).view.job, 50_000, MINUTE_MS) == 0
 
@@ -36,6 +40,7 @@ class TestReservations:
         launched = (pod().annotated(pods.RESERVED, "100000").seen(),)
         assert reserved_for(sure.view.job, ()) == 0
         assert reserved_for(sure.view.job, launched) == 100_000
+        assert reserved_for(sure.view.job, (pod(1).seen(), *launched)) == 100_000
         assert reserved_for(sure.is_final().view.job, launched) == 0
         assert reserved_for(life().view.job, launched) == 0
 

@@ -214,6 +214,17 @@ class TestEnding:
         end = ended(pod().runs(2).condition("Ready", "False", "NodeLost", 40).phase("Failed"))
         assert (end.started_ms, end.ended_ms) == (at(2), at(40))
 
+    @pytest.mark.parametrize("phase", ["Succeeded", "Failed", "Unknown"])
+    def test_a_phase_alone_may_say_that_it_has_ended(self, phase: str) -> None:
+        assert ended(pod().runs(2).phase(phase)).started_ms == at(2)
+
+    def test_so_may_its_own_container_while_another_still_runs(self) -> None:
+        assert ended(pod().runs(2).ends(60).phase("Running")).ended_ms == at(60)
+
+    def test_an_end_in_1970_is_no_stamp(self) -> None:
+        lost = pod().runs(2).condition("Ready", "False", "", 40).ends(-at(0) / 1000, 137)
+        assert ended(lost).ended_ms == at(40)
+
     def test_without_a_stamp_the_last_sign_of_life_is_the_end(self) -> None:
         end = ended(pod().runs(2).condition("Ready", "False", "", 40).ends(None, 137, reason="ContainerStatusUnknown"))
         assert (end.started_ms, end.ended_ms) == (at(2), at(40))

@@ -6,6 +6,7 @@ import pytest
 
 from tests.unit.lifecycle.stories import application, job, product
 from ucloud_operator.api import Application, ComputeProduct, UCloudJob
+from ucloud_operator.lifecycle import pods
 from ucloud_operator.lifecycle.kubelet import Pod
 from ucloud_operator.lifecycle.pods import Json, Launch, build_pod, build_service, host_name, pod_name, service_name
 
@@ -47,6 +48,14 @@ def test_names_are_uclouds_in_the_first_run_and_new_in_each_other() -> None:
     assert service_name("62348") == "j-62348"
     assert pod_name("62348", 0, 1) == host_name("62348", 0) == "j-62348-job-0"
     assert pod_name("62348", 12, 3) == "j-62348-job-12-run-3"
+
+
+def test_what_stands_on_pods_that_run_is_still_found_after_an_upgrade() -> None:
+    assert (pods.STOP, pods.EXHAUSTS_AT, pods.RESERVED) == (
+        "ucloud.dk/stop",
+        "ucloud.dk/exhausts-at",
+        "ucloud.dk/reserved",
+    )
 
 
 def test_the_longest_names_fit() -> None:
