@@ -71,6 +71,8 @@ def outlook(ledger: Ledger) -> object:
 def same(lived: Ledger, rebuilt: Ledger, *, decided: bool) -> None:
     """Compare without letting the one that is lived in catch up."""
     ahead = lived.twin()
+    for horizon_ms in range(lived.at_ms, lived.at_ms + 10 * decided):
+        assert lived.forecast(horizon_ms) == next(rebuilt.forecasts(horizon_ms), None)
     if decided:
         assert outlook(lived) == outlook(rebuilt)
         assert [ahead.charged(meter.uid) for meter in rebuilt.state().meters] == [

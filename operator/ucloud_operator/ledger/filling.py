@@ -12,8 +12,9 @@ nothing else, however long ago the rest was charged.
 Levels and rates are in `1/scale` units, as a `Line` has them.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from copy import copy
+from heapq import heapify, heappop, heappush
 
 from ucloud_operator.ledger.metering import Metering, earliest_reach, first_reach
 from ucloud_operator.ledger.network import NO_EDGE, OUTSIDE, Network
@@ -35,6 +36,7 @@ class Filling:
         self.level = [0] * len(network.child)
         self.rate = [0] * len(network.child)
         self.soonest = [NEVER] * len(network.child)  # before that it can't be full
+        self.queue: list[tuple[int, int]] = []  # a heap of (soonest, edge), some of which are outdated
         self.exact: dict[int, int] = {}  # edge: when it will be full; `soonest` says nothing about these
         self.reroute(range(len(network.child)), at_ms)
 
@@ -44,7 +46,7 @@ class Filling:
         twin.network, twin.metering = network, metering
         twin.own_level, twin.own_rate, twin.bent = self.own_level.copy(), self.own_rate.copy(), self.bent.copy()
         twin.level, twin.rate = self.level.copy(), self.rate.copy()
-        twin.soonest, twin.exact = self.soonest.copy(), self.exact.copy()
+        twin.soonest, twin.queue, twin.exact = self.soonest.copy(), self.queue.copy(), self.exact.copy()
         return twin
 
     def _count(self, at_ms: int) -> tuple[list[int], list[int]]:
@@ -67,25 +69,29 @@ class Filling:
         Up to `after_ms` none may be. It costs the more, the more jobs are charged through the edges that may be first.
         """
         first_ms = min([until_ms, *self.exact.values()])
-        while (sooner_ms := min(self.soonest, default=NEVER)) <= first_ms:
-            edge = self.soonest.index(sooner_ms)
+        while self.queue and self.queue[0][0] <= first_ms:
+            sooner_ms, edge = heappop(self.queue)
+            if sooner_ms != self.soonest[edge]:
+                continue
             bills = self.metering.bills(self._jobs(edge))
             full_ms = first_reach(bills, self.metering.scale, self.network.room[edge], after_ms, first_ms)
             if full_ms is None:
-                self.soonest[edge] = first_ms + 1
+                self._expect(edge, first_ms + 1)
             else:
-                self.soonest[edge], self.exact[edge] = NEVER, full_ms
-                first_ms = full_ms
+                self._expect(edge, NEVER)
+                self.exact[edge] = first_ms = full_ms
         return first_ms if first_ms in self.exact.values() else None
 
     def full_at(self, at_ms: int) -> list[int]:
         """Return all edges that will be full at an instant that `first` has just given, and not before."""
         return [edge for edge, full_ms in self.exact.items() if full_ms == at_ms]
 
-    def _jobs(self, edge: int) -> Iterator[int]:
+    def _jobs(self, edge: int) -> list[int]:
+        jobs: list[int] = []
         for wallet in self.network.fed_by(self.network.child[edge]):
             if not self.network.free[wallet]:
-                yield from self.metering.of_wallet[wallet]
+                jobs += self.metering.of_wallet[wallet]
+        return jobs
 
     # What has changed
 
@@ -140,4 +146,11 @@ class Filling:
     def _look_again(self, edge: int, after_ms: int) -> None:
         self.exact.pop(edge, None)
         sooner_ms = earliest_reach(self.level[edge], self.rate[edge], self.metering.scale, 0, after_ms)
-        self.soonest[edge] = NEVER if sooner_ms is None else sooner_ms
+        self._expect(edge, NEVER if sooner_ms is None else sooner_ms)
+
+    def _expect(self, edge: int, sooner_ms: int) -> None:
+        self.soonest[edge] = sooner_ms
+        heappush(self.queue, (sooner_ms, edge))
+        if len(self.queue) > 2 * len(self.soonest) + 64:
+            self.queue = [(ms, edge) for edge, ms in enumerate(self.soonest)]
+            heapify(self.queue)

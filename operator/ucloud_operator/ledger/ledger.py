@@ -75,7 +75,9 @@ class Ledger:
     def forecast(self, horizon_ms: int | None = None) -> Forecast | None:
         """Return the next exhaustion that stops a job, `horizon_ms` at the latest."""
         stops = self._timeline.stops_next(_limit(horizon_ms))
-        return Forecast(stops[0].at_ms, stops) if stops else next(self.forecasts(horizon_ms), None)
+        if stops is None:
+            return next(self.forecasts(horizon_ms), None)
+        return Forecast(stops[0].at_ms, stops) if stops else None
 
     def forecasts(self, horizon_ms: int | None = None) -> Iterator[Forecast]:
         """Yield every exhaustion that stops a job, in order, as if each were obeyed."""

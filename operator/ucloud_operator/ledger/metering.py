@@ -10,7 +10,7 @@ from dataclasses import replace
 from operator import add
 
 from ucloud_operator.ledger.state import Meter, Run
-from ucloud_operator.ledger.usage import Line, common_scale, line_at
+from ucloud_operator.ledger.usage import FOREVER, Line, common_scale, line_at
 
 
 class Metering:
@@ -30,6 +30,7 @@ class Metering:
         self.paid = [meter.charged + meter.overrun for meter in self.meters]
         self.line = [line_at(runs, at_ms, self.scale) for runs in self.runs]
         self.waiting = {job for job, line in enumerate(self.line) if line.start_ms > at_ms}  # for their first run
+        self.last_ms = max((_end_ms(runs) for runs in self.runs), default=at_ms)  # nothing runs any longer by then
         self.cut: set[int] = set()  # jobs with one run, which was ended and not yet written so
 
     def twin(self) -> "Metering":
@@ -172,6 +173,7 @@ class Metering:
         self.meters[here], self.wallet[here], self.runs[here] = [meter], [wallet], [meter.runs]
         self.charged[here], self.paid[here] = [meter.charged], [meter.charged + meter.overrun]
         self.line[here] = [line_at(meter.runs, at_ms, self.scale)]
+        self.last_ms = max(self.last_ms, _end_ms(meter.runs))
         self.cut.discard(job)
         assert self.line[job].start_ms <= at_ms
         self.is_sorted = self.is_sorted and (job == 0 or self.order(job - 1) < self.order(job))
@@ -182,6 +184,10 @@ class Metering:
         for runs in self.runs:
             for run in runs[1:]:
                 yield run.start_ms
+
+
+def _end_ms(runs: Sequence[Run]) -> int:
+    return FOREVER if runs[-1].end_ms is None else runs[-1].end_ms
 
 
 def _cut(run: Run, at_ms: int) -> Run:
@@ -199,10 +205,18 @@ def first_reach(bills: Sequence[Bill], scale: int, units: int, after_ms: int, un
     Exact: the sum without the floors can't be smaller, so it gives an instant before which there is nothing to find;
     and it is larger by less than one unit per job, so the search from there is short.
     """
-    sooner = earliest_reach(*bound(bills, scale, after_ms), scale, units, after_ms)
-    if sooner is None:
+    ends = [line.end_ms for line, _ in bills]
+    last_ms = max(after_ms + 1, *ends)
+    if last_ms < until_ms:
+        until_ms = last_ms
+        if _owed(bills, scale, until_ms) < units:
+            return None
+    sooner, since_ms = earliest_reach(*bound(bills, scale, after_ms), scale, units, after_ms), after_ms
+    while sooner is not None and since_ms + 1 < sooner <= until_ms and min(ends) < sooner:
+        since_ms = sooner - 1  # without those that have ended by then it may well be later
+        sooner = earliest_reach(*bound(bills, scale, since_ms), scale, units, since_ms)
+    if sooner is None or sooner > until_ms:
         return None
-    until_ms = min(until_ms, max(after_ms + 1, *(line.end_ms for line, _ in bills)))
     low, high, step = sooner - 1, sooner, 1
     while _owed(bills, scale, min(high, until_ms)) < units:
         if high >= until_ms:

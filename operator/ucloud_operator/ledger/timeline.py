@@ -123,22 +123,25 @@ class Timeline:
             return None
         return self._charging.filling(self.at_ms).first(self.at_ms, min(limit_ms, self.transitions[-1]))
 
-    def stops_next(self, limit_ms: int) -> tuple[Stop, ...]:
-        """Return who stops at the next exhaustion, where it is plain that they do; else nobody: try on a twin.
+    def stops_next(self, limit_ms: int) -> tuple[Stop, ...] | None:
+        """Return who stops at the next exhaustion (nobody: if there is none), where it is plain; else try on a twin.
 
-        Plain: nothing else happens by then, and all below the one edge that is full then have no other way.
+        Plain: nothing else happens by then, and all below the one edge that is full then have no other way; or nothing
+        fills an edge as long as a job runs.
         """
-        network, metering = self.network, self.metering
-        full_ms = None if metering.waiting or not self._is_calm() else self.next_exhaustion(limit_ms)
-        if full_ms is None or full_ms >= self.transitions[-1]:
-            return ()
+        network, metering, calm_until_ms = self.network, self.metering, self.transitions[-1]
+        if metering.waiting or not self._is_calm():
+            return None
+        full_ms = self.next_exhaustion(limit_ms)
+        if full_ms is None:
+            return () if limit_ms < calm_until_ms or metering.last_ms <= calm_until_ms else None
         full = self._charging.filling(self.at_ms).full_at(full_ms)
         wallets = [one for one in network.fed_by(network.child[full[0]]) if not network.free[one]]
-        if len(full) > 1 or any(len(network.edges_up[wallet]) > 1 for wallet in wallets):
-            return ()
+        if full_ms == calm_until_ms or len(full) > 1 or any(len(network.edges_up[wallet]) > 1 for wallet in wallets):
+            return None
         below = (job for wallet in wallets for job in metering.of_wallet[wallet])
         stopped = metering.in_order(job for job in below if metering.line[job].rate and metering.runs_at(job, full_ms))
-        return tuple(Stop(metering.meters[job].uid, full_ms) for job in stopped)
+        return tuple(Stop(metering.meters[job].uid, full_ms) for job in stopped) or None
 
     # Jobs that come and go
 

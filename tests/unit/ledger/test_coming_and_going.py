@@ -130,6 +130,14 @@ def test_also_before_an_instant_is_decided() -> None:
     assert stops(ledger, 2 * MINUTE) == {"new": 2 * MINUTE}
 
 
+def test_however_many_have_come_and_gone() -> None:
+    ledger = running()
+    for number in range(100):
+        ledger.start(new(start=2 * MINUTE, uid=f"n{number}"))
+        ledger.stop(f"n{number}")
+    assert ledger.forecast() == Forecast(10 * MINUTE, (Stop("j", 10 * MINUTE),))
+
+
 def test_what_can_not_be_is_refused() -> None:
     ledger = running()
     with pytest.raises(ValueError, match="there is no job x"):

@@ -51,6 +51,12 @@ def test_a_free_wallet_on_the_way_pays_for_nothing_itself() -> None:
     assert ledger.forecast() == Forecast(3 * MINUTE, (Stop("j", 3 * MINUTE),))
 
 
+def test_also_if_they_end_at_the_very_horizon() -> None:
+    ledger = money().grant("w", 100, end=5 * MINUTE).job("j", "w", price=10).at(MINUTE)
+    assert ledger.forecast(5 * MINUTE - 1) is None
+    assert ledger.forecast(5 * MINUTE) == Forecast(5 * MINUTE, (Stop("j", 5 * MINUTE),))
+
+
 def test_credits_end_with_their_allocation_at_the_latest() -> None:
     forecast = money().wallet("w", 100).job("j", "w", price=0).job("k", "w", price=1, per_ms=FAR).ledger().forecast()
     assert forecast == Forecast(FAR, (Stop("k", FAR),))
