@@ -226,6 +226,7 @@ class TestStopping:
 
     def test_an_end_that_comes_nearer_is_armed_anew(self) -> None:
         nearer = life().runs().pods(pod().taken(0).runs(1).armed(121)).with_credits_until(115)
+        assert nearer.decides(60) == Decision((), at(95))
         assert nearer.does(110) == (Arm(nearer.view.pods, Stop(Reason.OutOfCredits, at(115)), at(115)),)
 
     def test_pods_that_are_on_their_way_out_are_left_alone(self) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.lifecycle.lives import life
 from tests.unit.lifecycle.stories import at, wallet
-from ucloud_operator.api import ObjectMeta, UCloudJob
+from ucloud_operator.api import ObjectMeta, UCloudJob, parse_time
 from ucloud_operator.api.checkpoint import WalletCheckpoint
 from ucloud_operator.api.statement import WalletStatement, WalletStatementSpec
 from ucloud_operator.lifecycle.statement import (
@@ -41,6 +41,8 @@ def part(number: int, *jobs: UCloudJob, closed: bool = False, month: str = "2026
 
 def test_months_are_utc() -> None:
     assert month_of(at(0)) == "2026-11"
+    december_ms = parse_time("2026-12-01T00:00:00Z")
+    assert (month_of(december_ms - 1), month_of(december_ms)) == ("2026-11", "2026-12")
 
 
 def test_a_job_belongs_to_the_statements_of_its_wallet_whoever_has_that_name_now() -> None:

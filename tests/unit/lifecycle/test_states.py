@@ -107,6 +107,7 @@ def test_the_diagram_shows_the_table() -> None:
     assert lines[0] == "stateDiagram-v2"
     assert "    [*] --> IN_QUEUE: Queued" in lines
     assert "    RUNNING --> EXPIRED: Expired" in lines
+    assert "    RUNNING --> SUCCESS: Cancelled, Completed, OutOfCredits" in lines
     assert "    EXPIRED --> [*]" in lines
     arrows = sum(len(targets) for targets in TRANSITIONS.values())
     assert len(lines) == 1 + arrows + len(FINAL_STATES)

@@ -38,6 +38,10 @@ class TestBeginning:
             (at(1), "Your job is now running!"),
         ]
 
+    def test_what_its_user_decided_meanwhile_is_noted_with_it(self) -> None:
+        status = life(suspend=True).is_in_queue().is_edited().pods(pod().runs(1)).writes(3)
+        assert (status.state, status.observed_generation) == (JobState.RUNNING, 1)
+
     def test_its_facts_are_those_that_its_pods_pin(self) -> None:
         (run,) = life().pods(pod().runs(1)).writes(3).runs
         assert (run.number, run.started_at, run.ended_at) == (1, at(1), None)
@@ -85,6 +89,11 @@ class TestEnding:
             "Finished": ("True", "ExitCode", "Job failed with exit code 7.", at(31)),
         }
         assert (status.updates[-1].timestamp, status.updates[-1].status) == (at(30), "Job failed with exit code 7.")
+
+    def test_what_its_user_decided_is_noted_with_it(self) -> None:
+        story = pod().runs(1).is_deleted(30).ends(30, 143)
+        status = life(terminate=True).has_run(1).is_edited().pods(story).writes(31)
+        assert (status.reason, status.observed_generation) == ("Cancelled", 1)
 
     def test_a_job_that_never_ran_belongs_to_no_wallet(self) -> None:
         assert life().meets(Objection(Reason.NotEnoughCredits, "", JobState.FAILURE)).writes(1).wallet is None

@@ -63,7 +63,9 @@ def test_a_wallet_chooses_what_the_end_of_its_credits_means() -> None:
     assert outcome_of(Reason.OutOfCredits, suspends=False) == Outcome(
         JobState.SUCCESS, Reason.OutOfCredits, "Your job has been terminated (No more credits)"
     )
-    assert outcome_of(Reason.OutOfCredits, suspends=True).state is JobState.SUSPENDED
+    assert outcome_of(Reason.OutOfCredits, suspends=True) == Outcome(
+        JobState.SUSPENDED, Reason.OutOfCredits, "Your job has been suspended (No more credits)"
+    )
     assert outcome_of(Reason.Expired, suspends=True) == Outcome(JobState.EXPIRED, Reason.Expired, sentences.EXPIRED)
 
 
