@@ -21,8 +21,6 @@ from ucloud_operator.lifecycle.facts import is_in_line, least_run_ms, place_in_l
 from ucloud_operator.lifecycle.view import Bill
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from ucloud_operator.api import UCloudJob
     from ucloud_operator.control.planner import Plan
     from ucloud_operator.control.world import World
@@ -56,6 +54,9 @@ class Books:
         assert job.status.wallet is not None  # noqa: S101  # it ran
         uid, least = job.metadata.uid, job.status.usage
         component = self.sources.component(f"{job.metadata.namespace}/{job.status.wallet.name}")
+        known = self.planner.standing(component, now_ms)
+        if known is not None and known.at_ms >= end_ms and uid in known.ledger and not known.ledger.overrun(uid):
+            return Bill(max(least, usage_at(runs_of(job, end_ms), end_ms)), end_ms)  # there was room for all of it
         state = self.sources.state(component, now_ms, ends={uid: end_ms})
         if uid not in {meter.uid for meter in state.meters}:
             owed = usage_at(runs_of(job, end_ms), end_ms)  # nobody shares what is set aside, or its wallet is gone
@@ -72,7 +73,7 @@ class Books:
         numbers = plan.numbers[wallet_key]
         if is_in_line(job):
             return Outlook(numbers, None if job.metadata.uid in self._resumable(component, plan) else 0)
-        ledger = Ledger(replace(plan.state, meters=(*plan.state.meters, *self._launched(plan, job.metadata.uid))))
+        ledger = self._with_launched(plan, job.metadata.uid)
         return Outlook(numbers, _lasts_ms(ledger, job.metadata.uid, wallet_key, candidate))
 
     def reservable(self, wallet_key: str, but_uid: str, finish_ms: int, now_ms: int) -> int:
@@ -106,12 +107,13 @@ class Books:
     def _reservable(state: State, wallet_key: str, finish_ms: int) -> int:
         return Ledger(_lasting_until(state, finish_ms)).numbers(wallet_key).max_usable
 
-    def _launched(self, plan: Plan, but_uid: str) -> Iterable[Meter]:
-        """Return meters for the jobs that have pods and don't run yet, as if they ran from now on."""
-        running = {meter.uid for meter in plan.state.meters}
+    def _with_launched(self, plan: Plan, but_uid: str) -> Ledger:
+        """Return the plan's ledger as if the jobs that have pods and don't run yet ran from now on."""
+        ledger = plan.ledger.twin()
         for uid, (key, run) in self._launching.items():
-            if uid not in running and uid != but_uid and key in plan.numbers and self._world.jobs.find(uid):
-                yield Meter(uid, key, (replace(run, start_ms=plan.at_ms),))
+            if uid not in ledger and uid != but_uid and key in plan.numbers and self._world.jobs.find(uid):
+                ledger.start(Meter(uid, key, (replace(run, start_ms=ledger.at_ms),)))
+        return ledger
 
     def _resumable(self, component: tuple[str, ...], plan: Plan) -> frozenset[str]:
         """Return the suspended jobs that the credits would last for, in the order in which they were suspended."""
@@ -119,18 +121,17 @@ class Books:
         if version == self._world.version:
             return known
         waiting = [job for key in component for job in self._world.jobs_of(key) if is_in_line(job)]
-        meters, accepted = [*plan.state.meters, *self._launched(plan, "")], set[str]()
+        ledger, accepted = self._with_launched(plan, ""), set[str]()
         for job in sorted(waiting, key=place_in_line):
             product, wallet = self._world.product_for(job), self._world.wallet_for(job)
             if product is None or wallet is None:
                 continue
             period_ms = wallet.spec.pays_for.accounting_frequency.period_ms
             run = Run(plan.at_ms, None, product.spec.price, job.spec.replicas, period_ms)
-            ledger = Ledger(replace(plan.state, meters=tuple(meters)))
             lasts_ms = _lasts_ms(ledger, job.metadata.uid, wallet.key, run)
             if lasts_ms is None or lasts_ms >= least_run_ms(job, self._settings):
                 accepted.add(job.metadata.uid)
-                meters.append(Meter(job.metadata.uid, wallet.key, (run,)))
+                ledger.start(Meter(job.metadata.uid, wallet.key, (run,)))
         self._resuming[component[0]] = self._world.version, frozenset(accepted)
         return frozenset(accepted)
 

@@ -130,6 +130,13 @@ class Planner:
         known.asked_ms, known.plan = now_ms, _as_of(known, now_ms)
         return known.plan
 
+    def standing(self, component: tuple[str, ...], now_ms: int) -> Plan | None:
+        """Return the component's plan if it can be had without looking ahead anew: no fact has changed since."""
+        known = self._foresight.get(component[0]) if component else None
+        if known is None or (known.version, known.component) != (self._world.version_of(component), component):
+            return None
+        return self.plan(component, now_ms)
+
     def remember(self, component: tuple[str, ...], plan: Plan) -> None:
         """Keep the newest plan of a component for those who ask about one of its jobs or wallets."""
         for key in component:
@@ -149,15 +156,15 @@ class Planner:
         return plan
 
     def _foresee(self, component: tuple[str, ...], version: int, now_ms: int) -> _Foresight:
-        goes_on = self._sources.goes_on
-        ledger = Ledger(self._sources.state(component, now_ms))
+        state = self._sources.state(component, now_ms)
+        going = {meter.uid: meter for meter in state.meters if self._sources.goes_on(meter.uid)}
+        ledger = Ledger(state)
         ends_ms: dict[str, int] = {}
         for forecast in islice(ledger.forecasts(), MAX_PLANNED_STOPS):
             ends_ms |= {stop.uid: stop.at_ms for stop in forecast.stops}
-        going = [meter for meter in ledger.state().meters if goes_on(meter.uid)]
-        armed = set(ends_of(going))
+        armed = set(ends_of(going.values()))
         exhausts_ms = _exhaustions(ledger, sorted({*ends_ms.values(), *armed})[:MAX_PLANNED_STOPS])
-        ends_ms = {uid: end_ms for uid, end_ms in ends_ms.items() if goes_on(uid)}
+        ends_ms = {uid: end_ms for uid, end_ms in ends_ms.items() if uid in going}
         billed_ms = self._world.decided.billed_ms(frozenset(component))
         unsaid_ms = min((*ends_ms.values(), *armed, *billed_ms), default=FOREVER_MS)
         ledger.advance(max(ledger.at_ms, min(now_ms, unsaid_ms - 1)))
@@ -169,12 +176,12 @@ class Planner:
             exhausts_ms=exhausts_ms,
             unsaid_ms=unsaid_ms,
             reserving=tuple(self._reserving(component)),
-            began_ms=self._began(ledger.state()),
+            began_ms=self._began(state, ledger),
         )
 
-    def _began(self, state: State) -> tuple[tuple[int, str], ...]:
+    def _began(self, state: State, ledger: Ledger) -> tuple[tuple[int, str], ...]:
         """Return when the counted jobs began; what was overrun stands nowhere else, and isn't counted."""
-        found = (self._world.jobs.find(meter.uid) for meter in state.meters if not meter.overrun)
+        found = (self._world.jobs.find(meter.uid) for meter in state.meters if not ledger.overrun(meter.uid))
         return tuple(sorted(((began_ms(job), job.metadata.uid) for job in found if job is not None), reverse=True))
 
     def _reserving(self, component: tuple[str, ...]) -> Iterator[tuple[str, int, tuple[Run, ...]]]:

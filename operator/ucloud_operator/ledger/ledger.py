@@ -150,6 +150,16 @@ class Ledger:
         network = self._timeline.network
         return frozenset(name for name, number in network.index.items() if network.is_locked(number))
 
+    def overrun(self, uid: str) -> int:
+        """Return the units of this job that found no room. Raises KeyError for a job that isn't there."""
+        metering = self._timeline.metering
+        job = metering.index[uid]
+        return metering.paid[job] - metering.charged[job]
+
+    def __contains__(self, uid: str) -> bool:
+        """Say whether it has this job."""
+        return uid in self._timeline.metering.index
+
     def charged(self, uid: str) -> int:
         """Return the units that this job was charged. Raises KeyError for a job that isn't there."""
         metering = self._timeline.metering
