@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.simulation.ledger_model import Model, sorted_state
 from tests.simulation.test_ledger_model import END_MS, examples, states, states_ahead
-from ucloud_operator.ledger import Ledger, Meter, Run, State, edits
+from ucloud_operator.ledger import Allocation, Edge, Ledger, Meter, Run, State, Wallet, edits
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,33 @@ changes = st.lists(
 )
 
 
+@st.composite
+def busy(draw: st.DrawFn) -> State:
+    """States in which little happens but jobs: windows are long, most wallets have credits, all periods go into six."""
+    names = [f"w{number}" for number in range(draw(st.integers(1, 5)))]
+    wallets = []
+    for number, name in enumerate(names):
+        above: list[str | None] = [None, *names[:number]]
+        parents = draw(
+            st.lists(st.sampled_from(above), unique=True, min_size=1, max_size=draw(st.sampled_from([1, 2])))
+        )
+        quotas = [draw(st.integers(5, 200)) for _ in parents]
+        windows = [Allocation("a", quota, 0, 9 * END_MS + quota % 3) for quota in quotas]
+        edges = tuple(Edge(parent, (window,)) for parent, window in zip(parents, windows, strict=True))
+        wallets.append(Wallet(name, edges, free_to_use=draw(st.integers(0, 9)) == 0))
+    runs = st.builds(
+        Run,
+        st.integers(0, 3),
+        st.one_of(st.none(), st.integers(9, END_MS)),
+        st.integers(1, 5),
+        st.integers(1, 2),
+        st.sampled_from([1, 2, 3, 6]),
+    )
+    jobs = draw(st.lists(st.tuples(st.sampled_from(names), runs), max_size=5))
+    meters = [Meter(f"j{number}", name, (run,)) for number, (name, run) in enumerate(jobs)]
+    return State(3, tuple(wallets), (*meters, Meter("six", names[0], (Run(0, None, 0, 1, 6),))))
+
+
 def outlook(ledger: Ledger) -> object:
     return ledger.forecast(), list(ledger.forecasts(2 * END_MS))
 
@@ -109,7 +136,7 @@ def changed(lived: Ledger, rebuilt: Ledger, change: Change) -> Ledger:
 
 
 @examples
-@given(st.one_of(states(), states_ahead()), changes)
+@given(st.one_of(busy(), busy(), states(), states_ahead()), changes)
 def test_jobs_that_come_and_go_leave_the_ledger_that_is_built_anew(state: State, story: list[Change]) -> None:
     lived, rebuilt = Ledger(state), Ledger(state)
     for change in story:
@@ -125,7 +152,7 @@ def test_jobs_that_come_and_go_leave_the_ledger_that_is_built_anew(state: State,
 
 
 @examples
-@given(states(), changes)
+@given(st.one_of(busy(), states()), changes)
 def test_and_the_one_that_the_definition_gives(state: State, story: list[Change]) -> None:
     lived, walked = Ledger(state), state
     for change in story:
