@@ -163,3 +163,25 @@ def test_time_does_not_go_back() -> None:
 def test_amounts_have_no_bound() -> None:
     story = money().wallet("w", 9 * 10**18).grant("w", 9 * 10**18, named="b").job("j", "w", price=10**18, replicas=1000)
     assert story.at(MINUTE // 100).numbers("w").max_usable == 8 * 10**18
+
+
+def test_what_has_found_no_room_is_not_charged_by_whoever_looks_before_it_is_decided() -> None:
+    ledger = (
+        money()
+        .wallet("w", 10)
+        .wallet("v", 99)
+        .job("j", "w", price=3, per_ms=1)
+        .job("k", "v", price=1, per_ms=1)
+        .ledger()
+    )
+    assert ledger.reach(4) == ()
+    assert {meter.uid: (meter.charged, meter.overrun) for meter in ledger.state().meters} == {"j": (10, 0), "k": (4, 0)}
+    assert ledger.numbers("w").local_usage == ledger.charged("j") == 10
+    assert stops(ledger, 4) == {"j": 4}
+    assert [meter.overrun for meter in ledger.state().meters] == [2, 0]
+
+
+def test_not_even_by_whoever_looks_at_that_job_alone() -> None:
+    ledger = money().wallet("w", 10).job("j", "w", price=3, per_ms=1).ledger()
+    ledger.reach(4)
+    assert ledger.charged("j") == ledger.numbers("w").local_usage == 10

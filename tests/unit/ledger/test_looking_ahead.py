@@ -57,6 +57,17 @@ def test_also_if_they_end_at_the_very_horizon() -> None:
     assert ledger.forecast(5 * MINUTE) == Forecast(5 * MINUTE, (Stop("j", 5 * MINUTE),))
 
 
+def test_the_next_window_may_open_when_the_credits_of_the_last_one_end() -> None:
+    story = money().grant("w", 50, end=3 * MINUTE).grant("w", 1000, start=2 * MINUTE, named="next")
+    ledger = story.job("j", "w", price=25).at(MINUTE)
+    assert ledger.forecast() == Forecast(42 * MINUTE, (Stop("j", 42 * MINUTE),))
+
+
+def test_all_whose_credits_end_at_one_instant_stop_at_it() -> None:
+    story = money().wallet("v", 50).wallet("w", 50).job("j", "w", price=10).job("k", "v", price=10)
+    assert story.at(MINUTE).forecast() == Forecast(5 * MINUTE, (Stop("j", 5 * MINUTE), Stop("k", 5 * MINUTE)))
+
+
 def test_credits_end_with_their_allocation_at_the_latest() -> None:
     forecast = money().wallet("w", 100).job("j", "w", price=0).job("k", "w", price=1, per_ms=FAR).ledger().forecast()
     assert forecast == Forecast(FAR, (Stop("k", FAR),))

@@ -116,3 +116,10 @@ def test_who_goes_another_way_in_its_last_millisecond_takes_its_turn_among_those
     assert stops(ledger, 9) == {"j": 5, "k": 5}
     assert (ledger.charged("j"), ledger.charged("k")) == (10, 5)
     assert (edge(ledger.state(), "a").usage, edge(ledger.state(), "b").usage) == (9, 6)
+
+
+def test_and_takes_nothing_from_those_who_were_there_before() -> None:
+    story = money().wallet("a", 90).wallet("b", 6).grant("w", 100, "a", end=50).grant("w", 100, "b")
+    ledger = story.job("j", "w", price=20, per_ms=1).job("k", "b", price=1, per_ms=1).ledger()
+    assert stops(ledger, 9) == {"j": 5, "k": 5}
+    assert (ledger.charged("j"), ledger.charged("k")) == (92, 4)
