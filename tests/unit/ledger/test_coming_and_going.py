@@ -26,7 +26,9 @@ def test_a_start_brings_the_end_of_the_credits_nearer_and_a_stop_puts_it_off() -
     ledger = running()
     timeline = ledger._timeline
     assert ledger.forecast() == Forecast(10 * MINUTE, (Stop("j", 10 * MINUTE),))
+    assert "new" not in ledger
     ledger.start(new(start=2 * MINUTE))
+    assert "new" in ledger
     assert ledger.forecast() == Forecast(6 * MINUTE, (Stop("j", 6 * MINUTE), Stop("new", 6 * MINUTE)))
     ledger.advance(4 * MINUTE)
     ledger.stop("j")
@@ -93,6 +95,19 @@ def test_whoever_starts_in_a_locked_wallet_stops_at_once() -> None:
     ledger.start(new("other", start=2 * MINUTE, uid="next"))
     assert stops(ledger, 2 * MINUTE) == {"new": 2 * MINUTE}
     assert not is_live(ledger, timeline), "the second came before it was decided about the first"
+
+
+def test_also_if_it_owes_nothing_yet() -> None:
+    ledger = money().wallet("w").wallet("other", 100).job("k", "other", price=1).at(2 * MINUTE)
+    ledger.start(new(start=2 * MINUTE))
+    assert stops(ledger, 3 * MINUTE) == {"new": 2 * MINUTE}
+
+
+def test_a_job_that_outlasts_all_others_ends_with_its_credits() -> None:
+    ledger = money().grant("w", 1000, end=50 * MINUTE).job("j", "w", price=1, end=MINUTE).at(0)
+    assert ledger.forecast() is None
+    ledger.start(new(start=0))
+    assert ledger.forecast() == Forecast(50 * MINUTE, (Stop("new", 50 * MINUTE),))
 
 
 def test_a_free_wallet_counts_and_asks_nobody() -> None:
