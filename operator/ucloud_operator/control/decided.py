@@ -63,9 +63,13 @@ class Decided:
             yield
 
     @contextmanager
-    def publication(self, wallet: Wallet, status: WalletStatus) -> Iterator[None]:
-        """Take the wallet's next status for its present one."""
-        self._published[wallet.key] = status
+    def publication(self, wallet: Wallet, status: WalletStatus, *, edited: bool = False) -> Iterator[None]:
+        """Take the wallet's next status for its present one; an edited one only for what is charged by then.
+
+        What an edit grants or takes isn't there before the API server has accepted it.
+        """
+        charged = {"metered_at": status.metered_at, "recent_runs": status.recent_runs}
+        self._published[wallet.key] = wallet.status.model_copy(update=charged) if edited else status
         try:
             yield
         finally:

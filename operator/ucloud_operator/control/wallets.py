@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -137,22 +136,17 @@ class Wallets:
         return publish(wallet, plan, around, self._settings)
 
     async def _write(self, wallet: Wallet, publication: Publication, plan: Plan) -> None:
-        if not await self._checkpointed(wallet, publication, plan):
-            return
-        await self._warn(wallet, publication.status)
-        try:
-            with (
-                nullcontext()
-                if self._is_edited(wallet)
-                else self._world.decided.publication(wallet, publication.status)
-            ):
-                await self._patch_status(wallet, publication.status)
-        except NotFound:
-            return
-        except Conflict:
-            return
-        await self._tell_lock(wallet, publication.status)
-        self._wake(wallet, publication.status)
+        status, edited = publication.status, self._is_edited(wallet)
+        with self._world.decided.publication(wallet, status, edited=edited):  # before anything is awaited
+            if not await self._checkpointed(wallet, publication, plan):
+                return
+            await self._warn(wallet, status)
+            try:
+                await self._patch_status(wallet, status)
+            except (NotFound, Conflict):
+                return
+        await self._tell_lock(wallet, status)
+        self._wake(wallet, status)
 
     async def _patch_status(self, wallet: Wallet, status: WalletStatus) -> None:
         try:
