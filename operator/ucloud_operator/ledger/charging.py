@@ -61,6 +61,8 @@ class Charging:
         """Do the same for one job."""
         if self.is_behind:
             due = self.metering.due(job, at_ms) - self.unpaid.get(job, 0)
+            assert due >= 0
+            assert not due or not self.network.is_stuck(self.metering.wallet[job]), "what waits has a way up"
             self.metering.charge(job, due)
             self.network.pour_one(self.metering.wallet[job], due)
 
@@ -104,6 +106,7 @@ class Charging:
         if any(len(network.edges_up[wallet]) > 1 for wallet in wallets):
             before = network.twin(), self.metering.twin()
         self._fill(wallets, at_ms)
+        assert not all(network.room[edge] for edge in full), "an exhaustion fills an edge"
         if before is not None and self._spills(full, before[0], at_ms):
             self.network, self.metering = before
             self.forget_paths()
@@ -114,11 +117,13 @@ class Charging:
         network, metering = self.network, self.metering
         self._rerouted.update(edge for wallet in wallets for edge in network.path(wallet))
         for wallet in wallets:
+            assert not network.is_stuck(wallet), "it is charged through an edge that has room until now"
             jobs = metering.of_wallet[wallet]
             dues = [metering.due(job, at_ms - 1) for job in jobs]
             for job, due in zip(jobs, dues, strict=True):
                 metering.charge(job, due)
             network.pour_one(wallet, sum(dues))
+            assert not network.is_stuck(wallet), "nothing fills before this instant"
         self._charge_in_order((job for wallet in wallets for job in metering.of_wallet[wallet]), at_ms)
         self._rerouted.update(edge for wallet in wallets for edge in network.path(wallet))
 
@@ -134,6 +139,7 @@ class Charging:
             wallet, due = metering.wallet[job], metering.due(job, at_ms)
             charged = due if network.free[wallet] else network.route(wallet, due)
             assert 0 <= charged <= due
+            assert charged == due or network.is_stuck(wallet), "only who has no way up leaves anything unpaid"
             network.local[wallet] += charged
             metering.charge(job, charged)
             if charged < due:
