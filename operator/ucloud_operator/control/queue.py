@@ -16,6 +16,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from ucloud_operator.kube.errors import PASSING
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -97,6 +99,13 @@ class WorkQueue:
         """How many keys wait."""
         return len(self._waiting)
 
+    def _put_off(self, key: Key) -> int:
+        """Let a key that failed come back after a pause; return how long that is (ms)."""
+        pause_ms = self._pauses_ms.get(key, FIRST_PAUSE_MS)
+        self._pauses_ms[key] = min(2 * pause_ms, LONGEST_PAUSE_MS)
+        self._later(key, self._clock.now_ms() + pause_ms)
+        return pause_ms
+
     async def _worker(self, *, urgent: bool) -> None:
         lane = self._lanes[urgent]
         while True:
@@ -107,11 +116,10 @@ class WorkQueue:
             self._running[key] = None
             try:
                 await self._work(key)
+            except PASSING as error:
+                logger.warning("%s %s: %s; again in %d ms", key.kind, key.name, error, self._put_off(key))
             except Exception:
-                pause_ms = self._pauses_ms.get(key, FIRST_PAUSE_MS)
-                self._pauses_ms[key] = min(2 * pause_ms, LONGEST_PAUSE_MS)
-                logger.exception("%s %s failed; again in %d ms", key.kind, key.name, pause_ms)
-                self._later(key, self._clock.now_ms() + pause_ms)
+                logger.exception("%s %s failed; again in %d ms", key.kind, key.name, self._put_off(key))
             else:
                 self._pauses_ms.pop(key, None)
             again = self._running.pop(key)

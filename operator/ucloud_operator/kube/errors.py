@@ -95,6 +95,9 @@ class Unreachable(ApiError):
         """Whether the request may have been carried out all the same."""
 
 
+PASSING = (Conflict, Gone, TooManyRequests, ServerError, Unreachable)
+"""What comes about by itself and passes by itself: it is nobody's mistake."""
+
 _BY_STATUS: dict[int, type[ApiError]] = {
     400: BadRequest,
     401: Unauthorized,
