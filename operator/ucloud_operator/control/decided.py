@@ -42,7 +42,7 @@ class Decided:
         self._touch = touch
         self._ends_ms: dict[str, int] = {}  # by job uid
         self._bills: dict[str, Bill] = {}  # by job uid
-        self._published: dict[str, WalletStatus] = {}  # by wallet
+        self._published: dict[str, tuple[str, WalletStatus]] = {}  # by wallet: of which version, and what it will be
 
     @contextmanager
     def end(self, job: UCloudJob, stop: Stop) -> Iterator[None]:
@@ -69,15 +69,18 @@ class Decided:
         What an edit grants or takes isn't there before the API server has accepted it.
         """
         charged = {"metered_at": status.metered_at, "recent_runs": status.recent_runs}
-        self._published[wallet.key] = wallet.status.model_copy(update=charged) if edited else status
+        counts = wallet.status.model_copy(update=charged) if edited else status
+        self._published[wallet.key] = wallet.metadata.resource_version, counts
         try:
             yield
         finally:
             del self._published[wallet.key]
+            if edited:
+                self._touch(wallet.key)
 
     def is_published(self, wallet: Wallet, before: Wallet | None) -> bool:
         """Say whether nothing about a wallet has changed but its status, to what is being published."""
-        if before is None or wallet.status != self._published.get(wallet.key):
+        if before is None or (before.metadata.resource_version, wallet.status) != self._published.get(wallet.key):
             return False
         now, then = wallet.metadata, before.metadata
         return (now.uid, now.generation, now.finalizers, now.deletion_timestamp) == (
@@ -88,9 +91,9 @@ class Decided:
         )
 
     def wallet(self, wallet: Wallet) -> Wallet:
-        """Return the wallet as it will be."""
-        status = self._published.get(wallet.key)
-        return wallet if status is None else wallet.model_copy(update={"status": status})
+        """Return the wallet as it will be, or as it has become if it has changed since that was decided."""
+        version, status = self._published.get(wallet.key, ("", None))
+        return wallet if version != wallet.metadata.resource_version else wallet.model_copy(update={"status": status})
 
     def job(self, job: UCloudJob) -> UCloudJob:
         """Return the job as it will be."""

@@ -51,6 +51,28 @@ def test_a_bill_takes_what_a_status_on_its_way_leaves() -> None:
     assert ours.bill(late, ms(59_500), ms(NOW)).usage == 1000, "it didn't get through"
 
 
+def test_an_edit_on_its_way_grants_nothing_and_is_seen_as_soon_as_it_is_there() -> None:
+    """A watch may tell that a write got through before its answer is here."""
+    world = facts().wallet("lab", says=0, published=60).world()
+    ours, wallet = Books(world, Settings()), world.wallet("lab/lab")
+    assert wallet is not None
+    (group,) = wallet.status.groups
+    more = group.model_copy(update={"allocations": (group.allocations[0].model_copy(update={"quota": 7 * 10**6}),)})
+    edited = wallet.status.model_copy(update={"groups": (more,), "metered_at": ms(70)})
+
+    def quota() -> int:
+        return ours.planner.plan(("lab/lab",), ms(120)).numbers["lab/lab"].quota
+
+    assert quota() == 10**6
+    with world.decided.publication(wallet, edited, edited=True):
+        assert quota() == 10**6
+        raw = wallet.model_copy(update={"status": edited}).model_dump(mode="json", by_alias=True)
+        raw["metadata"]["resourceVersion"] = "8"
+        world.wallets.apply(raw)
+        assert quota() == 7 * 10**6
+    assert quota() == 7 * 10**6
+
+
 def test_a_plan_counts_a_bill_on_its_way_and_goes_no_further_than_it() -> None:
     told = facts().wallet("lab", says=1000, published=60).job("spends").job("done", since=0)
     world, ours, done = opened(told, "done")
