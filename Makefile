@@ -49,8 +49,9 @@ e2e: install  ## Run the end-to-end tests on kind (KIND_NODE_IMAGE and KIND_CONF
 	@$(RUN)/python -m tests --only e2e
 
 .PHONY: bench
-bench: install  ## Measure how long the ledger takes, against what is promised.
+bench: install  ## Measure how long the ledger takes, against what is promised, and what a change costs the operator.
 	@$(RUN)/python -m bench.ledger
+	@$(RUN)/python -m bench.planning
 
 .PHONY: crds
 crds: install  ## Write crds/ anew from the models in operator/ucloud_operator/api.

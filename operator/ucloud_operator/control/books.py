@@ -33,7 +33,7 @@ class Outlook:
     """What a job that started now would find."""
 
     numbers: WalletNumbers
-    lasts_ms: int | None  # how long its credits would last; None: for ever, or for as long as it needs
+    lasts_ms: int | None  # how long its credits would last; None: for as long as it takes to be worth a start
 
 
 class Books:
@@ -74,7 +74,8 @@ class Books:
         if is_in_line(job):
             return Outlook(numbers, None if job.metadata.uid in self._resumable(component, plan) else 0)
         ledger = self._with_launched(plan, job.metadata.uid)
-        return Outlook(numbers, _lasts_ms(ledger, job.metadata.uid, wallet_key, candidate))
+        least_ms = least_run_ms(job, self._settings)
+        return Outlook(numbers, _lasts_ms(ledger, Meter(job.metadata.uid, wallet_key, (candidate,)), least_ms))
 
     def reservable(self, wallet_key: str, but_uid: str, finish_ms: int, now_ms: int) -> int:
         """Return how much could be set aside now for a job that ends then: credits that end earlier don't count."""
@@ -128,10 +129,11 @@ class Books:
                 continue
             period_ms = wallet.spec.pays_for.accounting_frequency.period_ms
             run = Run(plan.at_ms, None, product.spec.price, job.spec.replicas, period_ms)
-            lasts_ms = _lasts_ms(ledger, job.metadata.uid, wallet.key, run)
-            if lasts_ms is None or lasts_ms >= least_run_ms(job, self._settings):
+            meter, least_ms = Meter(job.metadata.uid, wallet.key, (run,)), least_run_ms(job, self._settings)
+            lasts_ms = _lasts_ms(ledger, meter, least_ms)
+            if lasts_ms is None or lasts_ms >= least_ms:
                 accepted.add(job.metadata.uid)
-                ledger.start(Meter(job.metadata.uid, wallet.key, (run,)))
+                ledger.start(meter)
         self._resuming[component[0]] = self._world.version, frozenset(accepted)
         return frozenset(accepted)
 
@@ -149,8 +151,11 @@ class Books:
         self._reserving.pop(job_uid, None)
 
 
-def _lasts_ms(ledger: Ledger, uid: str, wallet_key: str, run: Run) -> int | None:
-    end_ms = ledger.runway(Meter(uid, wallet_key, (replace(run, start_ms=ledger.at_ms),)))
+def _lasts_ms(ledger: Ledger, meter: Meter, enough_ms: int) -> int | None:
+    """Return how long the credits would last a job that started now; None: longer than would be enough."""
+    (run,) = meter.runs
+    now = replace(meter, runs=(replace(run, start_ms=ledger.at_ms),))
+    end_ms = ledger.runway(now, ledger.at_ms + enough_ms)
     return None if end_ms is None else end_ms - ledger.at_ms
 
 
