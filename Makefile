@@ -48,6 +48,10 @@ test: install  ## Run every check and test that can run on this machine.
 e2e: install  ## Run the end-to-end tests on kind (KIND_NODE_IMAGE and KIND_CONFIG choose what it runs).
 	@$(RUN)/python -m tests --only e2e
 
+.PHONY: simulate
+simulate: install  ## Tell random stories with every accident in them in simulated time (SEED=7 for one, SEEDS=500 for many).
+	@SIMULATION_FIRST_SEED=$(or $(SEED),0) SIMULATION_SEEDS=$(or $(SEEDS),$(if $(SEED),1,50)) $(RUN)/python -m pytest -q --tb=short tests/simulation/test_accidents.py
+
 .PHONY: bench
 bench: install  ## Measure how long the ledger takes, against what is promised, and what a change costs the operator.
 	@$(RUN)/python -m bench.ledger
