@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import asyncio
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from ucloud_operator.api.statement import WalletStatement
 from ucloud_operator.kube.resources import EVENTS, UCLOUDJOBS, WALLETS, WALLETSTATEMENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
 
     from tests.simulation.objects import Json
     from ucloud_operator.api import UCloudJob, Wallet
@@ -46,6 +47,30 @@ async def restarted(simulation: Simulation) -> None:
     """Another operator leads."""
     replica = simulation.start_operator()
     await simulation.until(lambda: replica.operator.leading)
+
+
+@asynccontextmanager
+async def killed_at(simulation: Simulation, step: int, *, away_seconds: float = 0) -> AsyncIterator[None]:
+    """The first operator is killed at that step of its own; another one is started so long after it has gone."""
+    dead = asyncio.Event()
+
+    def kill(number: int) -> None:
+        if number == step:
+            simulation.replicas[0].process.kill()
+            dead.set()
+
+    simulation.on_step = kill
+    replacing = asyncio.create_task(replaced(simulation, dead, away_seconds))
+    yield
+    await replacing
+
+
+async def replaced(simulation: Simulation, dead: asyncio.Event, away_seconds: float) -> None:
+    """Start another operator some time after the first was killed."""
+    await dead.wait()
+    await simulation.replicas[0].process.gone()
+    await asyncio.sleep(away_seconds)
+    simulation.start_operator()
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import pytest
 
 from tests.simulation.bills import check_bills
 from tests.simulation.loop import VirtualLoop, play
+from tests.simulation.promises import killed_at, replaced
 from tests.simulation.simulation import Simulation
 from tests.simulation.stories import application, job, product, wallet
 from ucloud_operator.api import JobState
@@ -68,30 +69,14 @@ def undisturbed() -> tuple[int, int]:
 STEPS, TURNS = undisturbed()
 
 
-async def kill_and_replace(simulation: Simulation, killed: asyncio.Event, away_seconds: float) -> None:
-    """Start another operator some time after the first was killed."""
-    await killed.wait()
-    await simulation.replicas[0].process.gone()
-    await asyncio.sleep(away_seconds)
-    simulation.start_operator()
-
-
 @pytest.mark.parametrize("away_seconds", AWAY_SECONDS)
 @pytest.mark.parametrize("step", range(1, STEPS, EVERY))
 def test_killed_when_a_request_arrives_or_its_answer_leaves(step: int, away_seconds: float) -> None:
     async def story() -> None:
-        simulation, killed = Simulation(), asyncio.Event()
-        first = simulation.start_operator()
-
-        def kill(number: int) -> None:
-            if number == step:
-                first.process.kill()
-                killed.set()
-
-        simulation.on_step = kill
-        replacing = asyncio.create_task(kill_and_replace(simulation, killed, away_seconds))
-        assert await seeds_story(simulation) == EXPECTED
-        await replacing
+        simulation = Simulation()
+        simulation.start_operator()
+        async with killed_at(simulation, step, away_seconds=away_seconds):
+            assert await seeds_story(simulation) == EXPECTED
 
     play(story())
 
@@ -109,7 +94,7 @@ def test_killed_between_any_two_turns_of_its_loop(turn: int) -> None:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, VirtualLoop)
         loop.at_turn(loop.turns + turn, kill)
-        replacing = asyncio.create_task(kill_and_replace(simulation, killed, 3))
+        replacing = asyncio.create_task(replaced(simulation, killed, 3))
         assert await seeds_story(simulation) == EXPECTED
         await replacing
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ import pytest
 
 from tests.simulation.bills import check_bills
 from tests.simulation.loop import play
-from tests.simulation.promises import MINUTE, killed, prepared, restarted, used_of
+from tests.simulation.promises import MINUTE, killed, killed_at, prepared, restarted, used_of
 from tests.simulation.simulation import Simulation
 from tests.simulation.stories import PRICE, allocation, application, group, job, product, wallet
 from ucloud_operator.api import JobState
@@ -160,24 +159,10 @@ def steps_of_a_reservation() -> int:
 @pytest.mark.parametrize("step", range(1, steps_of_a_reservation(), EVERY))
 def test_killed_at_any_step_the_certain_job_finishes_if_it_began(step: int, away_seconds: float) -> None:
     async def story() -> None:
-        simulation, dead = Simulation(), asyncio.Event()
-        first = simulation.start_operator()
-
-        def kill(number: int) -> None:
-            if number == step:
-                first.process.kill()
-                dead.set()
-
-        async def replace() -> None:
-            await dead.wait()
-            await first.process.gone()
-            await asyncio.sleep(away_seconds)
-            simulation.start_operator()
-
-        simulation.on_step = kill
-        replacing = asyncio.create_task(replace())
-        await certain_and_greedy(simulation)
-        await replacing
+        simulation = Simulation()
+        simulation.start_operator()
+        async with killed_at(simulation, step, away_seconds=away_seconds):
+            await certain_and_greedy(simulation)
         ended, paid = simulation.job("certain").status, simulation.wallet().status
         if ended.runs:
             assert (ended.state, ended.usage) == (JobState.EXPIRED, 2 * PRICE)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 
 import pytest
@@ -14,6 +13,7 @@ from tests.simulation.promises import (
     check_statements,
     delete_job,
     killed,
+    killed_at,
     lines,
     prepared,
     restarted,
@@ -255,24 +255,10 @@ def steps_of_settling() -> int:
 @pytest.mark.parametrize("step", range(1, steps_of_settling(), EVERY))
 def test_killed_at_any_step_of_settling(step: int) -> None:
     async def story() -> None:
-        simulation, dead = Simulation(settings=Settings()), asyncio.Event()
-        first = simulation.start_operator()
-
-        def kill(number: int) -> None:
-            if number == step:
-                first.process.kill()
-                dead.set()
-
-        async def replace() -> None:
-            await dead.wait()
-            await first.process.gone()
-            await asyncio.sleep(1)
-            simulation.start_operator()
-
-        simulation.on_step = kill
-        replacing = asyncio.create_task(replace())
-        await settling(simulation)
-        await replacing
+        simulation = Simulation(settings=Settings())
+        simulation.start_operator()
+        async with killed_at(simulation, step, away_seconds=1):
+            await settling(simulation)
         settled_well(simulation)
 
     play(story())

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 
 import pytest
 
 from tests.simulation.bills import check_bills
 from tests.simulation.loop import play
-from tests.simulation.promises import HOUR, MINUTE, killed, prepared, restarted, top_up
+from tests.simulation.promises import HOUR, MINUTE, killed, killed_at, prepared, restarted, top_up
 from tests.simulation.simulation import Simulation
 from tests.simulation.stories import PRICE, application, job, product, wallet
 from ucloud_operator.api import JobState
@@ -195,24 +194,10 @@ def steps_of_a_suspension() -> int:
 @pytest.mark.parametrize("step", range(1, steps_of_a_suspension(), EVERY))
 def test_killed_at_any_step_of_a_suspension(step: int) -> None:
     async def story() -> None:
-        simulation, dead = Simulation(), asyncio.Event()
-        first = simulation.start_operator()
-
-        def kill(number: int) -> None:
-            if number == step:
-                first.process.kill()
-                dead.set()
-
-        async def replace() -> None:
-            await dead.wait()
-            await first.process.gone()
-            await asyncio.sleep(3)
-            simulation.start_operator()
-
-        simulation.on_step = kill
-        replacing = asyncio.create_task(replace())
-        await dry_and_topped_up(simulation)
-        await replacing
+        simulation = Simulation()
+        simulation.start_operator()
+        async with killed_at(simulation, step, away_seconds=3):
+            await dry_and_topped_up(simulation)
         ended_well(simulation)
 
     play(story())

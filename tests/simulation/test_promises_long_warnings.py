@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.simulation.loop import play
-from tests.simulation.promises import MINUTE, Listener, ends_soon, killed, prepared, restarted, told_end_ms, top_up
+from tests.simulation.promises import (
+    MINUTE,
+    Listener,
+    ends_soon,
+    killed,
+    killed_at,
+    prepared,
+    restarted,
+    told_end_ms,
+    top_up,
+)
 from tests.simulation.simulation import Simulation
 from tests.simulation.stories import PRICE, application, job, product, wallet
 from ucloud_operator.api import JobState
@@ -249,24 +258,11 @@ def steps_of_a_warning() -> tuple[int, int]:
 @pytest.mark.parametrize("step", range(*steps_of_a_warning()))
 def test_killed_while_it_warns_it_warns_once_all_the_same(step: int) -> None:
     async def story() -> None:
-        simulation, dead = Simulation(), asyncio.Event()
+        simulation = Simulation()
         listener = Listener(simulation)
-        first = simulation.start_operator()
-
-        def kill(number: int) -> None:
-            if number == step:
-                first.process.kill()
-                dead.set()
-
-        async def replace() -> None:
-            await dead.wait()
-            await first.process.gone()
-            simulation.start_operator()
-
-        simulation.on_step = kill
-        replacing = asyncio.create_task(replace())
-        await warned_and_over(simulation)
-        await replacing
+        simulation.start_operator()
+        async with killed_at(simulation, step):
+            await warned_and_over(simulation)
         assert listener.about("UCloudJob") == listener.about("Wallet") == ["Within5Minutes"]
 
     play(story())
