@@ -7,7 +7,7 @@ other cost one look ahead, not a thousand.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ucloud_operator.control.sources import Sources
     from ucloud_operator.control.world import World
     from ucloud_operator.ledger.state import Run, State
+    from ucloud_operator.ledger.state import Wallet as Account
 
 MOMENT_MS = 10
 """A plan that was made a moment ago is good enough: all wallets of a component ask at once."""
@@ -196,7 +197,7 @@ def _as_of(foresight: _Foresight, now_ms: int) -> Plan:
     ledger = foresight.ledger
     ledger.advance(max(ledger.at_ms, min(now_ms, foresight.unsaid_ms - 1)))
     if foresight.next_change_ms <= ledger.at_ms:
-        foresight.next_change_ms = _next_change(ledger.state())
+        foresight.next_change_ms = _next_change(ledger.wallets())
     reserved: dict[str, int] = {}
     for key, amount, runs in foresight.reserving:
         reserved[key] = reserved.get(key, 0) + max(0, amount - usage_at(runs, ledger.at_ms))
@@ -230,11 +231,11 @@ def _exhaustions(ledger: Ledger, instants_ms: list[int]) -> dict[str, int]:
     return exhausts_ms
 
 
-def _next_change(state: State) -> int:
+def _next_change(accounts: Iterable[Account]) -> int:
     """Return when the next allocation begins or ends (unix ms)."""
     instants = (
         allocation.start_ms if allocation.phase is Phase.PENDING else allocation.end_ms
-        for account in state.wallets
+        for account in accounts
         for edge in account.edges
         for allocation in edge.allocations
         if allocation.phase is not Phase.RETIRED

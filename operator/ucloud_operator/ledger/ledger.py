@@ -30,8 +30,12 @@ class Ledger:
 
     def state(self) -> State:
         """Return everything as values: a checkpoint. A ledger that is built from it goes on as this one would."""
+        return State(self.at_ms, self.wallets(), self._timeline.metering.now())
+
+    def wallets(self) -> tuple[Wallet, ...]:
+        """Return the wallets as `state()` has them, without the jobs."""
         self._timeline.catch_up()
-        return State(self.at_ms, self._timeline.network.now(), self._timeline.metering.now())
+        return self._timeline.network.now()
 
     def wallet(self, name: str) -> Wallet:
         """Return one wallet as `state()` has it. Raises KeyError for a wallet that isn't there."""
@@ -122,10 +126,6 @@ class Ledger:
         state = self.state()
         others = tuple(one for one in state.meters if one.uid != meter.uid)
         return replace(state, meters=(*others, meter))
-
-    def with_meter(self, meter: Meter) -> "Ledger":
-        """Return a ledger that has this job too, or has it instead of one of the same uid."""
-        return Ledger(self._with(meter))
 
     # Numbers
 

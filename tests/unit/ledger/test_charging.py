@@ -142,14 +142,16 @@ def test_a_free_wallet_meters_and_passes_nothing_up() -> None:
 
 def test_a_second_run_goes_on_where_the_first_one_ended() -> None:
     meter = Meter("j", "w", (Run(0, 5, 1, 1, 2), Run(8, None, 1, 1, 2)))
-    ledger = money().wallet("w", 10).ledger().with_meter(meter)
+    ledger = money().wallet("w", 10).ledger()
+    ledger.start(meter)
     assert stops(ledger, 100) == {"j": 23}
     assert ledger.charged("j") == 10
 
 
 def test_a_job_that_paid_for_more_time_than_has_passed_owes_nothing_until_then() -> None:
     story = money().wallet("w", 100, used=50)
-    ledger = story.ledger().with_meter(Meter("j", "w", (Run(0, None, 10, 1, 1),), charged=50))
+    ledger = story.ledger()
+    ledger.start(Meter("j", "w", (Run(0, None, 10, 1, 1),), charged=50))
     ledger.advance(4)
     assert ledger.charged("j") == 50
     assert stops(ledger, 20) == {"j": 10}

@@ -130,7 +130,7 @@ def test_a_free_wallet_counts_and_asks_nobody() -> None:
 )
 def test_what_is_not_ordinary_is_built_anew(meter: Meter) -> None:
     ledger = running()
-    timeline, anew = ledger._timeline, ledger.with_meter(meter)
+    timeline, anew = ledger._timeline, Ledger(ledger._with(meter))
     ledger.start(meter)
     assert not is_live(ledger, timeline)
     assert stops(ledger, 20 * MINUTE) == stops(anew, 20 * MINUTE)

@@ -49,7 +49,8 @@ def test_of_two_parents_whose_first_ends_are_the_same_the_name_decides_and_no_la
 
 def test_a_job_keeps_its_turn_when_it_runs_again() -> None:
     again = Meter("z", "w", (ticking(0, 1), ticking(3)))
-    ledger = money().wallet("w", 11).job("a", "w", price=1, per_ms=1, start=2).ledger().with_meter(again)
+    ledger = money().wallet("w", 11).job("a", "w", price=1, per_ms=1, start=2).ledger()
+    ledger.start(again)
     # 10 of 11 are used at 7; the last unit is for who started first.
     assert stops(ledger, 9) == {"z": 8, "a": 8}
     assert (ledger.charged("z"), ledger.charged("a")) == (6, 5)
