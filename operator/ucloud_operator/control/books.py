@@ -17,7 +17,14 @@ from ucloud_operator.ledger.edits import use
 from ucloud_operator.ledger.ledger import Ledger
 from ucloud_operator.ledger.state import Allocation, Edge, Meter, Run, State
 from ucloud_operator.ledger.usage import usage_at
-from ucloud_operator.lifecycle.facts import is_in_line, least_run_ms, place_in_line, reservation_of, reserved_for
+from ucloud_operator.lifecycle.facts import (
+    is_in_line,
+    least_run_ms,
+    paid_by,
+    place_in_line,
+    reservation_of,
+    reserved_for,
+)
 from ucloud_operator.lifecycle.view import Bill
 
 if TYPE_CHECKING:
@@ -51,9 +58,8 @@ class Books:
 
     def bill(self, job: UCloudJob, end_ms: int, now_ms: int) -> Bill:
         """Return what the job has used in all if its present run ends then, or with its credits before that."""
-        assert job.status.wallet is not None  # noqa: S101  # it ran
         uid, least = job.metadata.uid, job.status.usage
-        component = self.sources.component(f"{job.metadata.namespace}/{job.status.wallet.name}")
+        component = self.sources.component(paid_by(job))
         known = self.planner.standing(component, now_ms)
         if known is not None and known.at_ms >= end_ms and uid in known.ledger and not known.ledger.overrun(uid):
             return Bill(max(least, usage_at(runs_of(job, end_ms), end_ms)), end_ms)  # there was room for all of it

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from ucloud_operator.lifecycle.facts import open_run
+from ucloud_operator.lifecycle.facts import open_run, paid_by
 from ucloud_operator.lifecycle.stops import BILLED_TO_THE_INSTANT
 from ucloud_operator.settings import FOREVER_MS
 
@@ -59,7 +59,7 @@ class Decided:
         if not concludes_run(job, status):
             yield
             return
-        with self._counted(self._bills, job, Bill(_wallet_of(job), status)):
+        with self._counted(self._bills, job, Bill(paid_by(job), status)):
             yield
 
     @contextmanager
@@ -114,19 +114,14 @@ class Decided:
     @contextmanager
     def _counted(self, kept: dict[str, T], job: UCloudJob, value: T) -> Iterator[None]:
         kept[job.metadata.uid] = value
-        self._touch(_wallet_of(job))
+        self._touch(paid_by(job))
         try:
             yield
         finally:
             del kept[job.metadata.uid]
-            self._touch(_wallet_of(job))
+            self._touch(paid_by(job))
 
 
 def concludes_run(job: UCloudJob, status: UCloudJobStatus) -> bool:
     """Say whether a status ends a run of the job, and so says what it has cost."""
     return open_run(job.status) is not None and open_run(status) is None
-
-
-def _wallet_of(job: UCloudJob) -> str:
-    assert job.status.wallet is not None  # noqa: S101  # it runs
-    return f"{job.metadata.namespace}/{job.status.wallet.name}"

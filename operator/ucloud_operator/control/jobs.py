@@ -32,7 +32,7 @@ from ucloud_operator.lifecycle.commands import (
     WriteStatus,
 )
 from ucloud_operator.lifecycle.decide import decide
-from ucloud_operator.lifecycle.facts import least_run_ms, open_run, reserved_for, run_number
+from ucloud_operator.lifecycle.facts import least_run_ms, open_run, paid_by, reserved_for, run_number
 from ucloud_operator.lifecycle.observe import Waiting, observe_pod
 from ucloud_operator.lifecycle.sentences import Reason
 from ucloud_operator.lifecycle.statement import account_of_job
@@ -311,8 +311,7 @@ class Jobs:
                 case WriteStatus():
                     await self._write(job, command)
                 case Settle():
-                    assert job.status.wallet is not None  # noqa: S101  # it has used something
-                    self._queue.add(Key(SETTLE, f"{job.metadata.namespace}/{job.status.wallet.name}"))
+                    self._queue.add(Key(SETTLE, paid_by(job)))
                     return False
                 case ReleaseJob():
                     await self._calls.release_job(job)

@@ -69,6 +69,12 @@ def reserved_for(job: UCloudJob, pods: Iterable[Pod]) -> int:
     return job.status.reserved or max((pod.reserved for pod in pods if pod.run == number), default=0)
 
 
+def paid_by(job: UCloudJob) -> str:
+    """Return the key of the wallet that a job was launched on."""
+    assert job.status.wallet is not None, "it has run"
+    return f"{job.metadata.namespace}/{job.status.wallet.name}"
+
+
 def is_in_line(job: UCloudJob) -> bool:
     """Say whether a job is suspended for want of credits, and goes on by itself when there are some."""
     status, wants = job.status, not (job.spec.suspend or job.spec.terminate or job.is_being_deleted)
