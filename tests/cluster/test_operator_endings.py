@@ -81,10 +81,11 @@ async def test_a_job_can_be_deleted_in_every_way_that_there_is(story: Story, pol
     home = await story.workspace()
     job = await home.job(replicas=2)
     await job.runs()
+    await asyncio.sleep(1)  # a kubelet's timestamps have a resolution of 1 s: a shorter run may cost nothing
     await job.delete(policy)
     await job.is_gone()
     await job.has_no_pods()
-    assert job.usage == 2 * job.lengths_ms[0]
+    assert job.usage == 2 * job.lengths_ms[0] > 0
     await home.account.has_settled(job.usage)
 
 

@@ -51,8 +51,10 @@ class Account:
         return await self.until(lambda wallet: wallet.status.total_usage == usage, within_seconds)
 
     async def has_settled(self, usage: int) -> Wallet:
-        """Wait until it has taken over that much from jobs that are gone, and expect that this is all."""
-        wallet = await self.until(lambda wallet: wallet.status.settled_usage == usage)
+        """Wait until it has taken over that much from jobs that are gone and runs none; expect that this is all."""
+        wallet = await self.until(
+            lambda wallet: wallet.status.settled_usage == usage and wallet.status.rate_per_minute == 0
+        )
         assert wallet.status.local_usage == usage
         return wallet
 
