@@ -176,6 +176,7 @@ class Accidents:
         if pods:
             metadata = self.random.choice(pods)["metadata"]
             self.note(f"pod {metadata['name']} is deleted")
+            self.simulation.injected["pod deleted"] += 1
             self.simulation.api.delete(PODS, metadata["namespace"], metadata["name"])
 
     def some_job(self, wanted: Callable[[UCloudJob], bool]) -> UCloudJob | None:
@@ -195,6 +196,7 @@ class Accidents:
         for replica in self.simulation.replicas:
             if replica.process.alive:
                 self.note(f"{replica.process.name} is killed")
+                self.simulation.injected["operator killed"] += 1
                 replica.process.kill()
                 await replica.process.gone()
         await asyncio.sleep(self.random.choice((0.2, 3, 25, 70)))
@@ -206,22 +208,26 @@ class Accidents:
         if sum(replica.process.alive for replica in self.simulation.replicas) < 3:
             self.simulation.start_operator()
             self.note("another operator is started, too")
+            self.simulation.injected["one more operator"] += 1
 
     async def forget(self) -> None:
         """Let the API server forget its history."""
         self.simulation.api.compact()
         self.note("history is forgotten")
+        self.simulation.injected["history compacted"] += 1
 
     async def lose_a_node(self) -> None:
         """Lose one of the nodes, and all that runs on it."""
         node = self.random.choice(("node-1", "node-2"))
         self.note(f"{node} is lost")
+        self.simulation.injected["node lost"] += 1
         self.simulation.kubelets.lose_node(node)
 
     async def crowd(self) -> None:
         """Let no pod find a node for a while."""
         self.simulation.kubelets.schedulable = False
         self.note("the nodes are full")
+        self.simulation.injected["nodes full"] += 1
         await asyncio.sleep(self.random.uniform(1, 30))
         self.simulation.kubelets.schedulable = True
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+from collections import Counter
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -97,8 +98,10 @@ class Network(Transport):
         attempts: int = 4,
         on_call: Callable[[Call], None] = lambda _: None,
         on_step: Callable[[str, Request], None] = lambda _step, _request: None,
+        injected: Counter[str] | None = None,
     ) -> None:
         self.faults = faults
+        self._injected = Counter() if injected is None else injected
         self._api = api
         self._user = user
         self._process = process
@@ -159,16 +162,16 @@ class Network(Transport):
     def _carried_out(self, request: Request) -> bytes:
         """Do it, or not, or do it and say nothing."""
         faults, writes = self.faults, request.verb in _WRITES
-        if self._happens(faults.refused):
+        if self._happens(faults.refused, "request refused"):
             raise _OVERLOADED
-        if self._happens(faults.failed):
+        if self._happens(faults.failed, "request failed"):
             raise _BROKEN
-        if self._happens(faults.lost_request):
+        if self._happens(faults.lost_request, "request lost"):
             raise self._silence(request)
-        if request.verb == "patch" and self._happens(faults.meddled):
+        if request.verb == "patch" and self._happens(faults.meddled, "object changed before a write"):
             self._meddle(request)
         content = outside(lambda: answer(self._api, request, self._user))
-        if writes and self._happens(faults.lost_answer):
+        if writes and self._happens(faults.lost_answer, "answer lost"):
             raise self._random.choice((_BROKEN, self._silence(request)))
         return content
 
@@ -190,6 +193,7 @@ class Network(Transport):
             await asyncio.sleep(max(0, arrives_at - self._clock.monotonic()))
             self._still_alive()
             if self._clock.monotonic() >= breaks_at:
+                self._injected["watch silent" if silent else "watch broken"] += 1
                 if silent:
                     await asyncio.sleep(idle_seconds)
                 raise Unreachable(request.verb, request.target, "the connection was lost", ambiguous=True)
@@ -216,8 +220,11 @@ class Network(Transport):
         if self._process is not None and not self._process.alive:
             raise asyncio.CancelledError
 
-    def _happens(self, probability: float) -> bool:
-        return probability > 0 and self._random.random() < probability
+    def _happens(self, probability: float, what: str = "") -> bool:
+        happens = probability > 0 and self._random.random() < probability
+        if happens and what:
+            self._injected[what] += 1
+        return happens
 
     @staticmethod
     def _silence(request: Request) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tests.simulation.admission import OPERATOR
@@ -58,11 +59,19 @@ class Replica:
             seed=seed,
             on_call=self.calls.append,
             on_step=simulation.step,
+            injected=simulation.injected,
         )
         client = SimulatedClient(self.network)
         self.operator = Operator(client, simulation.settings.model_copy(update={"identity": name}), VirtualClock())
         self.process.start(self.operator.run())
-        watcher = Network(simulation.api, user=OPERATOR, process=self.process, faults=faults, seed=seed + 1)
+        watcher = Network(
+            simulation.api,
+            user=OPERATOR,
+            process=self.process,
+            faults=faults,
+            seed=seed + 1,
+            injected=simulation.injected,
+        )
         self.process.start(feed(SimulatedClient(watcher), self.operator.feed))
 
     @property
@@ -97,6 +106,8 @@ class Simulation:
         self.audit = Audit(self.api, self.kubelets)
         self.replicas: list[Replica] = []
         self.steps: list[str] = []
+        self.injected: Counter[str] = Counter()
+        """How many faults of each kind have happened."""
         self._known_jobs: dict[str, tuple[str, UCloudJob]] = {}
         self.on_step: Callable[[int], None] = lambda _: None
         for namespace in (HOME, NAMESPACE):
