@@ -55,6 +55,11 @@ class Kubelets:
             if life.node == node:
                 life.lose()
 
+    def fall_silent(self) -> None:
+        """Lose all nodes, and everyone who would say so: their pods are called Running as long as they are there."""
+        for life in self._lives.values():
+            life.lose(noticed=False)
+
     def spawn(self, life: Coroutine[None, None, None]) -> None:
         """Do something meanwhile."""
         task = asyncio.get_running_loop().create_task(life)

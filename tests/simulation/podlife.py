@@ -40,6 +40,7 @@ class PodLife:
         self._uid: str = pod["metadata"]["uid"]
         self._news = asyncio.Event()
         self._lost = False
+        self._noticed = True
         self._accepted_ms = 0
         self._deadline_late = self._random.uniform(0.1, 1.0)
         self.node: str = pod["spec"]["nodeName"]
@@ -49,9 +50,9 @@ class PodLife:
         delay_seconds = self._random.uniform(0.01, 0.1)
         asyncio.get_running_loop().call_later(delay_seconds, self._take, pod)
 
-    def lose(self) -> None:
+    def lose(self, *, noticed: bool = True) -> None:
         """Be gone, with the node."""
-        self._lost = True
+        self._lost, self._noticed = True, noticed
         self._kubelets.lost.add(self._uid)
         self._end_container()
         self._news.set()
@@ -173,6 +174,8 @@ class PodLife:
             self._kubelets.report(self._first, status)
 
     async def _be_lost(self) -> None:
+        if not self._noticed:
+            return
         await asyncio.sleep(POD_GC_SECONDS)
         self._report(podstatus.lost_with_its_node(self._first, self._kubelets.api.now_ms()))
         self._kubelets.remove(self._first)

@@ -261,3 +261,22 @@ def test_how_a_container_ends_is_how_its_job_ends(behaviour: dict[str, str], sta
         check_bills(simulation)
 
     play(story())
+
+
+def test_a_pod_on_a_silent_node_is_billed_until_its_deletion_and_no_longer() -> None:
+    async def story() -> None:
+        simulation = await prepared()
+        simulation.apply(wallet(quota=QUOTA), job())
+        await simulation.until(lambda: simulation.job().status.state is JobState.RUNNING)
+        simulation.kubelets.fall_silent()
+        await simulation.pass_seconds(30)
+        (pod,) = simulation.pods()
+        simulation.api.delete(PODS, "physics", pod["metadata"]["name"])
+        await simulation.until(lambda: simulation.job().is_final, within_seconds=90)
+        ended = simulation.job().status
+        assert (ended.state, ended.reason) == (JobState.FAILURE, "PodDeleted")
+        await simulation.pass_seconds(120)
+        check_bills(simulation)
+        assert "finalizers" not in simulation.pods()[0]["metadata"]
+
+    play(story())

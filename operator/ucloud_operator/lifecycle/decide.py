@@ -10,6 +10,7 @@ its wallet before the job goes.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final, TypeAlias
 
 from ucloud_operator.api import JobState, JobUpdate
@@ -31,7 +32,7 @@ from ucloud_operator.lifecycle.commands import (
 )
 from ucloud_operator.lifecycle.facts import expires_ms, open_run, planned_end, run_number
 from ucloud_operator.lifecycle.kubelet import Pod  # noqa: TC001  # annotations are read at run time here, as beside
-from ucloud_operator.lifecycle.observe import Ended, Missing, Running, Waiting, observe_pod
+from ucloud_operator.lifecycle.observe import Ended, Missing, Running, Waiting, lost_ms, observe_pod
 from ucloud_operator.lifecycle.sentences import Reason
 from ucloud_operator.lifecycle.states import append_update
 from ucloud_operator.lifecycle.statuses import ended, queued, resumed, running
@@ -277,9 +278,7 @@ RULES: Final[tuple[Rule, ...]] = (adopt, note_edit, clean_up, begin, end, give_u
 
 
 def decide(view: View) -> Decision:
-    """Return what the first rule that has something to say says."""
-    for rule in RULES:
-        decision = rule(view)
-        if decision is not None:
-            return decision
-    return Decision((), next_look_ms(view))
+    """Return what the first rule that has something to say says, and never wait for ever for a pod's good-bye."""
+    said = next((decision for rule in RULES if (decision := rule(view)) is not None), None)
+    decision = said if said is not None else Decision((), next_look_ms(view))
+    return replace(decision, wake_ms=min(decision.wake_ms, lost_ms(view.pods, view.now_ms)))

@@ -23,6 +23,7 @@ from ucloud_operator.lifecycle.endings import NOTHING_DECIDED, Intent, explain, 
 from ucloud_operator.lifecycle.kubelet import Pod
 from ucloud_operator.lifecycle.sentences import Reason
 from ucloud_operator.lifecycle.stops import Outcome, Stop, billed_end_ms
+from ucloud_operator.settings import FOREVER_MS
 
 LOST_AFTER_MS: Final = 60_000
 """How long after the end of its grace a pod that is still called running counts as lost with its node."""
@@ -184,6 +185,12 @@ def _has_ended(pod: Pod, now_ms: int) -> bool:
     if deletion_ms is None:
         return False
     return not pod.is_bound or deletion_ms + LOST_AFTER_MS <= now_ms
+
+
+def lost_ms(pods: Iterable[Pod], now_ms: int) -> int:
+    """Return when the first of those that are told to stop counts as lost if nothing is heard of it before."""
+    told = (pod for pod in pods if pod.metadata.deletion_timestamp is not None and not _has_ended(pod, now_ms))
+    return min(((pod.metadata.deletion_timestamp or 0) + LOST_AFTER_MS for pod in told), default=FOREVER_MS)
 
 
 def _ended(pod: Pod, now_ms: int, intent: Intent) -> Ended:

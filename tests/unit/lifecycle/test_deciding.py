@@ -231,7 +231,7 @@ class TestStopping:
 
     def test_pods_that_are_on_their_way_out_are_left_alone(self) -> None:
         going = life().runs().pods(pod().taken(0).runs(1).armed(121).is_deleted(121))
-        assert going.decides(121.5) == Decision((), FOREVER_MS)
+        assert going.decides(121.5) == Decision((), at(182))
 
     def test_a_time_allocation_ends_it_too(self) -> None:
         running = life(timeAllocation={"seconds": 60}).runs()
@@ -260,6 +260,12 @@ class TestStopping:
         assert ahead.act_ms(view.job, view.pods, FOREVER_MS) == FOREVER_MS
         assert ahead.act_ms(life().view.job, (), at(121)) == FOREVER_MS
         assert Ahead(at(200), (60,), Settings()).act_ms(view.job, view.pods, at(3700)) == at(200), "it is news"
+
+    def test_a_pod_that_never_answers_is_looked_at_again(self) -> None:
+        """Its node may be gone, and nobody there to say so."""
+        lonely = life().runs().pods(pod().taken(0).runs(1).is_deleted(9, grace=5))
+        assert lonely.decides(20) == Decision((), at(74))
+        assert lonely.writes(74).reason == "PodDeleted"
 
 
 class TestWarning:
@@ -313,7 +319,7 @@ class TestWarning:
 
     def test_nobody_is_warned_of_what_its_user_decided(self) -> None:
         going = life(terminate=True).runs().pods(pod().taken(0).runs(1).is_deleted(5000))
-        assert going.decides(5000.5) == Decision()
+        assert going.decides(5000.5) == Decision((), at(5061))
 
     def test_or_lowers_its_level_without_a_word(self) -> None:
         warning = life().runs().has_told(400, 5).with_credits_until(4000).does(500)[0]
@@ -343,7 +349,7 @@ class TestSuspension:
 
     def test_it_waits_for_the_pods_of_the_last_run(self) -> None:
         going = life().has_run(1, 9).is_suspended().pods(pod().runs(1).is_deleted(9))
-        assert going.decides(9.5) == Decision()
+        assert going.decides(9.5) == Decision((), at(70))
 
     def test_and_until_those_that_have_the_names_of_its_next_run_are_gone(self) -> None:
         """The end of one of them would be taken for the next run's."""
@@ -407,7 +413,8 @@ class TestLeaving:
         done = life(ttlSecondsAfterFinished=60).has_run(1, 30).is_final().has_ended(30)
         assert done.decides(40) == Decision((), at(90))
         assert done.does(90) == (DeleteJob(),)
-        assert done.pods(pod().runs(1).is_deleted(89)).decides(90) == Decision(), "not before its pods are gone"
+        waiting = done.pods(pod().runs(1).is_deleted(89)).decides(90)
+        assert waiting == Decision((), at(150)), "not before its pods are gone"
 
     def test_a_job_that_used_nothing_just_goes(self) -> None:
         assert life().is_in_queue().is_final(JobState.FAILURE).is_deleted(40).does(41) == (ReleaseJob(),)
