@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
+from tests.simulation.metadata import mistakes_in_metadata
 from tests.simulation.refusals import invalid
+from tests.simulation.rules import ABSENT, broken_rules
 from tests.simulation.schemas import mistakes, schema_of
 from ucloud_operator.kube.resources import (
     APPLICATIONS,
@@ -94,7 +97,9 @@ def changed(kind: Kind, old: Json, new: Json, *, subresource: str) -> Json:
 def check(kind: Kind, thing: Json, old: Json | None = None) -> None:
     """Refuse what this kind can't be, or can't become."""
     if kind.is_custom:
-        for mistake in mistakes(thing, schema_of(kind.resource)):
+        schema = schema_of(kind.resource)
+        found = list(chain(mistakes_in_metadata(thing["metadata"]), mistakes(thing, schema)))
+        for mistake in found or broken_rules(thing, ABSENT if old is None else old, schema):
             raise invalid(kind.resource, thing["metadata"]["name"], mistake)
     elif kind.resource == PODS:
         _check_pod(thing, old)

@@ -29,6 +29,12 @@ MAX_AMOUNT = 9 * 10**18
 RFC3339_PATTERN = "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$"
 DNS_LABEL_PATTERN = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 
+WRITTEN_PATTERN = (
+    "^([1-9][0-9]{3}|0[1-9][0-9]{2}|00[1-9][0-9]|000[1-9])-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+    "T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
+)
+"""What people may write. CEL and Python differ on zones a day ahead and on the year 0, and know no leap seconds."""
+
 _RFC3339 = re.compile(RFC3339_PATTERN)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -96,15 +102,16 @@ WrittenTimestampMs = Annotated[
             "maxLength": 40,
             **rules(
                 Rule(
-                    f"self.matches('{RFC3339_PATTERN}')",
-                    "write an RFC 3339 time with a zone, and with T and Z in upper case, such as 2026-11-24T08:00:00Z",
+                    f"self.matches('{WRITTEN_PATTERN}') && timestamp(self).getFullYear() > 0",
+                    "write an RFC 3339 time that exists, with a zone, and with T and Z in upper case, such as"
+                    " 2026-11-24T08:00:00Z",
                 )
             ),
         }
     ),
 ]
 """An instant that a person writes. `format: date-time` accepts a lower-case t and z, which CEL and Python don't, and
-says "must be of type date-time"; this one says what to write."""
+says "must be of type date-time"; this one says what to write. `timestamp` refuses the days that don't exist."""
 
 
 class Column(NamedTuple):

@@ -76,12 +76,32 @@ NEW_OBJECTS = {
     "a day without a time": (
         granted({**FIRST_HALF, "endDate": "2026-12-31"}),
         'spec.allocationGroups[0].allocations[0].endDate: Invalid value: "2026-12-31"',
-        "write an RFC 3339 time with a zone",
+        "write an RFC 3339 time that exists, with a zone",
     ),
     "a day that does not exist": (
         granted({**FIRST_HALF, "endDate": "2026-02-30T00:00:00Z"}),
-        "spec.allocationGroups[0].allocations[0]",
-        "endDate must be later than startDate",
+        "spec.allocationGroups[0].allocations[0].endDate",
+        "write an RFC 3339 time that exists",
+    ),
+    "a leap second": (
+        granted({**FIRST_HALF, "endDate": "2026-12-31T23:59:60Z"}),
+        "spec.allocationGroups[0].allocations[0].endDate",
+        "write an RFC 3339 time that exists",
+    ),
+    "a zone that is a day ahead": (
+        granted({**FIRST_HALF, "startDate": "2026-01-01T00:00:00+24:00"}),
+        "spec.allocationGroups[0].allocations[0].startDate",
+        "write an RFC 3339 time that exists",
+    ),
+    "the year 0": (
+        granted({**FIRST_HALF, "startDate": "0000-12-31T23:59:59-01:00"}),
+        "spec.allocationGroups[0].allocations[0].startDate",
+        "write an RFC 3339 time that exists",
+    ),
+    "a grant on a day that does not exist": (
+        granted({**FIRST_HALF, "grantedAt": "2025-13-24T08:00:00Z"}),
+        "spec.allocationGroups[0].allocations[0].grantedAt",
+        "write an RFC 3339 time that exists",
     ),
     "two allocations with one id": (
         granted(FIRST_HALF, {**SECOND_HALF, "id": "first"}),
@@ -128,7 +148,7 @@ NEW_OBJECTS = {
     "a grant on a day without a time": (
         granted({**FIRST_HALF, "grantedAt": "2025-12-24"}),
         "spec.allocationGroups[0].allocations[0].grantedAt",
-        "write an RFC 3339 time with a zone",
+        "write an RFC 3339 time that exists, with a zone",
     ),
     "a warning at the very end": (
         wallet(warnMinutes=[15, 0]),
