@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tests.simulation import loop
 from tests.simulation.simulation import HOME, NAMESPACE, Simulation
 from tests.simulation.stories import application, product
+from ucloud_operator.api import JobState
 from ucloud_operator.api.common import parse_time
 from ucloud_operator.api.statement import WalletStatement
 from ucloud_operator.kube.resources import EVENTS, UCLOUDJOBS, WALLETS, WALLETSTATEMENTS
@@ -34,6 +35,11 @@ async def prepared(settings: Settings | None = None, **behaviour: str) -> Simula
     replica = simulation.start_operator()
     await simulation.until(lambda: replica.operator.leading)
     return simulation
+
+
+async def runs(simulation: Simulation) -> None:
+    """The job `a` runs."""
+    await simulation.until(lambda: simulation.job().status.state is JobState.RUNNING)
 
 
 async def killed(simulation: Simulation) -> None:

@@ -280,3 +280,24 @@ def test_a_pod_on_a_silent_node_is_billed_until_its_deletion_and_no_longer() -> 
         assert "finalizers" not in simulation.pods()[0]["metadata"]
 
     play(story())
+
+
+def test_a_job_that_comes_while_nobody_leads_finds_what_another_has_left() -> None:
+    async def story() -> None:
+        simulation = await prepared(exit_after="30s")
+        simulation.apply(wallet(quota=200_000))
+        await simulation.pass_seconds(2)
+        simulation.apply(job("z"))
+        await simulation.until(lambda: simulation.job("z").status.state is JobState.RUNNING)
+        (first,) = simulation.replicas
+        first.process.kill()
+        await simulation.pass_seconds(300)  # longer than the credits would have lasted
+        simulation.apply(job("a"))
+        await simulation.pass_seconds(5)
+        simulation.start_operator()
+        await simulation.until(simulation.is_over)
+        assert [simulation.job(name).status.reason for name in ("z", "a")] == ["Completed", "Completed"]
+        await simulation.pass_seconds(120)
+        check_bills(simulation)
+
+    play(story())

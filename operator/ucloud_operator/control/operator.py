@@ -39,12 +39,14 @@ from ucloud_operator.kube.resources import (
     WALLETS,
     WALLETSTATEMENTS,
 )
+from ucloud_operator.lifecycle.facts import open_run
 from ucloud_operator.lifecycle.pods import JOB_UID
 from ucloud_operator.settings import FOREVER_MS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ucloud_operator.api import UCloudJob
     from ucloud_operator.kube.client import Client
     from ucloud_operator.kube.clock import Clock
     from ucloud_operator.kube.objects import JsonObject
@@ -58,7 +60,7 @@ EPOCH_SECONDS = 1
 """How long a change of the Lease takes to reach the API server's admission, amply: 50 ms were seen."""
 
 LOOK_SECONDS = 10
-"""How long wallets wait at the most for jobs to be looked at, by who has just come to lead."""
+"""How long all else waits at the most for jobs to be looked at, by who has just come to lead."""
 LOOK_PAUSE_SECONDS = 0.02
 
 
@@ -88,7 +90,7 @@ class Operator:
         self._settings = settings
         self._clock = clock
         self.leading = False
-        self._unseen: set[str] = set()  # jobs that we haven't looked at since we lead
+        self._unseen: set[str] = set()  # jobs that have begun and that we haven't looked at since we lead
         self._put_off: dict[Key, None] = {}  # what waits for that
         self.world = World(self._changed)
         self.books = Books(self.world, settings)
@@ -198,12 +200,13 @@ class Operator:
         await self._look_around()
 
     async def _look_around(self) -> None:
-        """Look at everything once: at the jobs first, and at wallets when the jobs have said what their pods tell.
+        """Look at everything once: first at jobs that have begun, and at the rest when those have said what pods tell.
 
-        A wallet that is published before has spent what jobs are to be charged that began or ended while nobody led.
+        A wallet that is published before has spent what jobs are to be charged that began or ended while nobody led,
+        and a job that is to start finds nothing left where others have long stopped spending.
         """
         live = [job for job in self.world.jobs.values() if not job.is_final]
-        self._unseen, self._put_off = {job.key for job in live}, {}
+        self._unseen, self._put_off = {job.key for job in live if self._has_begun(job)}, {}
         for wallet in self.world.wallets.values():
             self.queue.add(Key(WALLET, wallet.key))
             self._changed(Key(PLAN, wallet.key))
@@ -248,10 +251,18 @@ class Operator:
         if self.leading:
             self.queue.add(key, urgent=key.kind != WALLET)
 
+    def _depends(self, key: Key) -> bool:
+        """Say whether what is to be done depends on what jobs that have begun have used."""
+        job = self.world.job(key.name) if key.kind == JOB else None
+        return key.kind in {WALLET, SETTLE} or (job is not None and not self._has_begun(job))
+
+    def _has_begun(self, job: UCloudJob) -> bool:
+        return open_run(job.status) is not None or bool(self.world.pods_of(job))
+
     async def _work(self, key: Key) -> None:
         if not self.leading:
             return
-        if self._unseen and key.kind in {WALLET, SETTLE}:
+        if self._unseen and self._depends(key):
             self._put_off[key] = None
         elif key.kind == JOB:
             await self._jobs.reconcile(key.name)
