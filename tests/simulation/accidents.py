@@ -63,6 +63,7 @@ class Accidents:
                 raise failure
         await self.go_home()
         check_bills(simulation, exact=False)
+        simulation.audit.check_books()
 
     def prepare(self) -> None:
         """A root, a department with too little for its three teams, and what they run."""

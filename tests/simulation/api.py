@@ -10,6 +10,7 @@ and no authorisation: users differ only where the operator's policies tell them 
 
 from __future__ import annotations
 
+import asyncio
 import random
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,8 @@ from tests.simulation.storage import Place, Storage
 from ucloud_operator.kube.resources import NAMESPACES, PODS, Resource
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ucloud_operator.kube.clock import Clock
 
 ADMIN = "admin"
@@ -60,8 +63,38 @@ class Api:
         self.storage = Storage()
         self.policies = policies
         self.snapshots: dict[str, tuple[int, list[Json]]] = {}
+        self.is_away = False
+        """Whether nobody reaches it, of those that come by a network."""
+        self.is_silent = False
+        """Of one that is away: whether nobody even says so."""
+        self.back = asyncio.Event()
+        self.back.set()
+        self._leaving: list[Callable[[], None]] = []
         self._clock = clock
         self._random = random.Random(seed)  # noqa: S311  # names, not secrets
+
+    def go_away(self, *, silently: bool = False) -> None:
+        """Be out of reach from now on: all watches are lost."""
+        self.is_away, self.is_silent = True, silently
+        self.back.clear()
+        for leaving in tuple(self._leaving):
+            leaving()
+
+    def come_back(self) -> None:
+        """Be there again."""
+        self.is_away = self.is_silent = False
+        self.back.set()
+
+    def when_leaving(self, act: Callable[[], None]) -> Callable[[], None]:
+        """Call somebody when it goes away, until the returned function is called."""
+        self._leaving.append(act)
+        return lambda: self._leaving.remove(act)
+
+    def as_of(self, version: int) -> Api:
+        """Return one that shows the past, for those who read."""
+        past = Api(self._clock, policies=self.policies)
+        past.storage, past.snapshots = self.storage.as_of(version), self.snapshots
+        return past
 
     def now_ms(self) -> int:
         """Return the API server's time."""

@@ -3,23 +3,32 @@
 - what was used only grows, but for what a run is given back whose end was learned late; a job that has ended stays as
   it ended;
 - nothing is charged that wasn't granted;
-- no replica of a job runs twice at the same time.
+- no replica of a job runs twice at the same time, no two runs of a job overlap, and none costs more than its time;
+- what a wallet passes up is what it and those below have used, and what its allocations have paid.
 
-And at the end (`settle`), with the kubelets' knowledge of what really ran: no run is free, none is paid twice.
+And at the end every wallet says what the facts come to (`check_books`), and with the kubelets' knowledge of what really
+ran, no run is free, none is paid twice (`bills`).
 """
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from ucloud_operator.api import UCloudJob, Wallet
-from ucloud_operator.kube.resources import PODS, UCLOUDJOBS, WALLETS
+from ucloud_operator.audit import find
+from ucloud_operator.control.accounts import runs_of
+from ucloud_operator.control.world import World
+from ucloud_operator.kube.resources import LEDGERCHECKPOINTS, PODS, UCLOUDJOBS, WALLETS, WALLETSTATEMENTS
+from ucloud_operator.ledger.usage import usage_at
 
 if TYPE_CHECKING:
     from tests.simulation.api import Api
     from tests.simulation.kubelet import Kubelets
     from tests.simulation.objects import Json
     from tests.simulation.storage import Write
+    from ucloud_operator.control.operator import Fed
+    from ucloud_operator.kube.resources import Resource
 
 IN_FLIGHT_MS = 10_000
 """How long a number may have been on its way to the API server while another write overtook it."""
@@ -34,12 +43,23 @@ class Audit:
         """Set where a story cuts quotas below what was used."""
         self.pods: dict[str, Json] = {}
         """Every pod that ever was, in its last state, by uid."""
+        self.told_ms: dict[str, int] = {}
+        """When each pod was first given a deadline, by uid."""
         self.jobs: dict[str, UCloudJob] = {}
         """Every job that ever was, in its last state, by uid."""
         self.ended_for: dict[tuple[str, int], str] = {}
         """Why each run ended, by its job's uid and its number."""
         self.exhausted: set[str] = set()
         """Namespaces whose wallets were ever locked."""
+        self.world = World(lambda _: None)
+        """What there is, as the operator's own audit reads it."""
+        self._stores: dict[Resource, Fed] = {
+            WALLETS: self.world.wallets,
+            UCLOUDJOBS: self.world.jobs,
+            PODS: self.world.pods,
+            WALLETSTATEMENTS: self.world.statements,
+            LEDGERCHECKPOINTS: self.world.checkpoints,
+        }
         self._api = api
         self._kubelets = kubelets
         self._ends: list[tuple[int, int]] = []  # of runs: when it was, and when it was written down
@@ -50,7 +70,20 @@ class Audit:
         if self.mistakes:
             raise AssertionError(self.mistakes[0])
 
+    def check_books(self) -> None:
+        """Raise what differs from the facts; to be asked when everything was published."""
+        differing = [str(finding) for finding in find(self.world) if not finding.is_fine]
+        assert not differing, "\n".join(differing)
+
     def _heard(self, write: Write) -> None:
+        store = self._stores.get(write.resource)
+        if store is None:
+            return
+        if write.after is None:
+            version = str(write.version)
+            store.remove({**write.last, "metadata": {**write.last["metadata"], "resourceVersion": version}})
+        else:
+            store.apply(write.after)
         if write.resource == UCLOUDJOBS:
             self._look_at_job(write)
         elif write.resource == WALLETS and write.after is not None:
@@ -75,6 +108,17 @@ class Audit:
             self._say(f"{new.key} had ended with {old.status.usage} and now {new.status.state} {new.status.usage}")
         if len({run.number for run in new.status.runs}) != len(new.status.runs):
             self._say(f"{new.key} has two runs of one number: {new.status.runs}")
+        self._look_at_runs(new)
+
+    def _look_at_runs(self, job: UCloudJob) -> None:
+        """No interval is charged twice, and none for more than its time at its rate."""
+        runs = runs_of(job, None)
+        for earlier, later in pairwise(runs):
+            if earlier.end_ms is None or later.start_ms < earlier.end_ms:
+                self._say(f"{job.key} is charged twice for the same time: {job.status.runs}")
+        now_ms = max([self._api.now_ms(), *(run.end_ms or 0 for run in runs)])  # a stop may be billed a moment ahead
+        if runs and job.status.usage > usage_at(runs, now_ms):
+            self._say(f"{job.key} pays {job.status.usage} for {usage_at(runs, now_ms)}")
 
     def _look_at_wallet(self, before: Json | None, after: Json) -> None:
         new = Wallet.model_validate(after)
@@ -85,13 +129,29 @@ class Audit:
         late = any(ended_ms < since_ms <= written_ms + IN_FLIGHT_MS for ended_ms, written_ms in self._ends)
         if new.status.total_usage < old.status.total_usage and not late:
             self._say(f"{new.key}: its usage fell from {old.status.total_usage} to {new.status.total_usage}")
+        self._look_at_sums(new)
         for group in new.status.groups:
             if group.tree_usage > group.quota and not self.overdrafts_allowed:
                 self._say(f"{new.key}: {group.tree_usage} was charged of {group.quota}")
 
+    def _look_at_sums(self, wallet: Wallet) -> None:
+        """What a wallet passed up is its total but for the excess, and what its allocations paid.
+
+        Those have paid for what is set aside as well.
+        """
+        status = wallet.status
+        passed = 0 if wallet.spec.pays_for.free_to_use else status.total_usage - status.excess
+        carried = sum(group.tree_usage for group in status.groups)
+        paid = sum(allocation.used for group in status.groups for allocation in group.allocations)
+        aside = any(job.spec.funding == "Reserve" for job in self.world.jobs.values())
+        if not passed == status.tree_usage <= carried == paid or not (aside or carried == passed):
+            self._say(f"{wallet.key}: {passed} are to be passed up, {status.tree_usage}, {carried} and {paid} are")
+
     def _look_at_pod(self, pod: Json) -> None:
         uid = pod["metadata"]["uid"]
         self.pods[uid] = pod
+        if "activeDeadlineSeconds" in pod["spec"]:
+            self.told_ms.setdefault(uid, self._api.now_ms())
         labels = pod["metadata"].get("labels", {})
         mine = labels.get("ucloud.dk/job-uid"), labels.get("ucloud.dk/rank")
         for other in self._kubelets.running:

@@ -58,6 +58,7 @@ class Controllers:
 
     async def _collect_orphan(self, resource: Resource, thing: Json) -> None:
         await asyncio.sleep(self._random.uniform(0.05, 0.5))
+        await self._api.back.wait()
         self._delete(resource, thing)
 
     def _has_owner(self, thing: Json) -> bool:
@@ -74,6 +75,7 @@ class Controllers:
         """Delete the pods of a namespace, and when they are gone the rest, and when that is gone the namespace."""
         while True:
             await asyncio.sleep(_NAMESPACE_SECONDS)
+            await self._api.back.wait()
             left = {
                 resource: found
                 for resource in self._api.storage.kinds()

@@ -12,6 +12,7 @@ import random
 from typing import TYPE_CHECKING
 
 from tests.simulation import podstatus
+from tests.simulation.loop import VirtualClock
 from tests.simulation.podlife import PodLife
 from tests.simulation.refusals import Refusal
 from ucloud_operator.kube.resources import PODS
@@ -22,17 +23,16 @@ if TYPE_CHECKING:
     from tests.simulation.api import Api
     from tests.simulation.objects import Json
     from tests.simulation.storage import Write
-    from ucloud_operator.kube.clock import Clock
 
 _ENDED = frozenset({"Succeeded", "Failed"})
 
 
 class Kubelets:
-    """All nodes. `clock` is theirs, and may be wrong."""
+    """All nodes. Their clocks may be wrong, each in its way."""
 
-    def __init__(self, api: Api, clock: Clock, *, seed: int = 0, nodes: tuple[str, ...] = ("node-1", "node-2")) -> None:
+    def __init__(self, api: Api, *, seed: int = 0, nodes: tuple[str, ...] = ("node-1", "node-2")) -> None:
         self.api = api
-        self.clock = clock
+        self.clocks = {node: VirtualClock() for node in nodes}
         self.random = random.Random(seed)  # noqa: S311  # how long things take
         self.schedulable = True
         """Whether there is room for another pod."""
@@ -44,6 +44,8 @@ class Kubelets:
         self.lost: set[str] = set()
         """Pods whose node was lost under them."""
         self._nodes = nodes
+        self._cut_off: dict[str, asyncio.Event] = {}
+        self._unsaid: dict[str, Json] = {}
         self._next_node = itertools.cycle(nodes)
         self._lives: dict[str, PodLife] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -59,6 +61,27 @@ class Kubelets:
         """Lose all nodes, and everyone who would say so: their pods are called Running as long as they are there."""
         for life in self._lives.values():
             life.lose(noticed=False)
+
+    def end(self, uid: str, fail: str = "", *, code: int = 137) -> None:
+        """Let a pod's container end now, by itself (with that code) or in one of the ways that it can fail."""
+        self._lives[uid].end(fail, code)
+
+    async def cut_off(self, node: str, seconds: float) -> None:
+        """Let a node reach nobody for so long; what runs on it runs on."""
+        self._cut_off[node] = asyncio.Event()
+        await asyncio.sleep(seconds)
+        self._cut_off.pop(node).set()
+
+    def reaches(self, node: str) -> bool:
+        """Say whether a node reaches the API server."""
+        return not self.api.is_away and node not in self._cut_off
+
+    async def reached(self, node: str) -> None:
+        """Wait until it does."""
+        while not self.reaches(node):
+            await self.api.back.wait()
+            if node in self._cut_off:
+                await self._cut_off[node].wait()
 
     def spawn(self, life: Coroutine[None, None, None]) -> None:
         """Do something meanwhile."""
@@ -92,6 +115,7 @@ class Kubelets:
             return
         await asyncio.sleep(self.random.uniform(0.005, 0.05))
         while True:
+            await self.api.back.wait()
             try:
                 pod = self.api.get(PODS, metadata["namespace"], metadata["name"])
             except Refusal:
@@ -106,8 +130,22 @@ class Kubelets:
                 said = True
             await asyncio.sleep(1)
 
-    def report(self, pod: Json, status: Json) -> None:
-        """Write a pod's status, if the pod is still there."""
+    def report(self, pod: Json, status: Json, *, node: str = "") -> None:
+        """Write a pod's status, if the pod is still there; a node that reaches nobody writes the last one later."""
+        if self.reaches(node):
+            self._write(pod, status)
+            return
+        uid = pod["metadata"]["uid"]
+        if uid not in self._unsaid:
+            self.spawn(self._report_later(pod, node))
+        self._unsaid[uid] = status
+
+    async def _report_later(self, pod: Json, node: str) -> None:
+        await self.reached(node)
+        await asyncio.sleep(self.random.uniform(0.1, 1))
+        self._write(pod, self._unsaid.pop(pod["metadata"]["uid"]))
+
+    def _write(self, pod: Json, status: Json) -> None:
         metadata = pod["metadata"]
         body = {"metadata": {"uid": metadata["uid"]}, "status": status}
         try:
@@ -117,9 +155,12 @@ class Kubelets:
         except Refusal:
             return
 
-    def remove(self, pod: Json) -> None:
-        """Delete a pod for good, as the kubelet does when it is done with it."""
+    async def remove(self, pod: Json, node: str = "") -> None:
+        """Delete a pod for good, as the kubelet does when it is done with it and has said so."""
         metadata = pod["metadata"]
+        while not self.reaches(node) or metadata["uid"] in self._unsaid:
+            await self.reached(node)
+            await asyncio.sleep(1)
         try:
             self.api.delete(PODS, metadata["namespace"], metadata["name"], uid=metadata["uid"], grace_seconds=0)
         except Refusal:

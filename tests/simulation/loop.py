@@ -82,14 +82,21 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 class VirtualClock:
-    """The loop's time as the operator's code takes it; `ahead_ms` is how wrong this machine's wall clock is."""
+    """The loop's time as the operator's code takes it.
 
-    def __init__(self, ahead_ms: int = 0) -> None:
+    `ahead_ms` is how wrong this machine's wall clock is, and `drift_ppm` by how many millionths it is too quick. The
+    clock of a process that is frozen wakes nobody up before it goes on.
+    """
+
+    def __init__(self, ahead_ms: int = 0, *, drift_ppm: int = 0, process: Process | None = None) -> None:
         self.ahead_ms = ahead_ms
+        self.drift_ppm = drift_ppm
+        self._process = process
 
     def now_ms(self) -> int:
         """Return the simulated wall clock in unix milliseconds."""
-        return BEGINNING_MS + _running().elapsed_ms + self.ahead_ms
+        elapsed_ms = _running().elapsed_ms
+        return BEGINNING_MS + elapsed_ms + elapsed_ms * self.drift_ppm // 1_000_000 + self.ahead_ms
 
     def monotonic(self) -> float:
         """Return simulated seconds since the beginning."""
@@ -98,6 +105,8 @@ class VirtualClock:
     async def sleep(self, seconds: float) -> None:
         """Let others run for so long."""
         await asyncio.sleep(seconds)
+        if self._process is not None:
+            await self._process.thawed()
 
 
 def play(story: Coroutine[Any, Any, T]) -> T:
@@ -123,6 +132,27 @@ class Process:
         self.alive = True
         self.failure: BaseException | None = None
         self._tasks: dict[asyncio.Task[Any], None] = {}
+        self._thawed: asyncio.Event | None = None
+
+    @property
+    def runs(self) -> bool:
+        """Whether it lives and isn't frozen."""
+        return self.alive and self._thawed is None
+
+    def freeze(self) -> None:
+        """Stop it as SIGSTOP does: nothing gets out of it and nothing in, while time goes on."""
+        self._thawed = asyncio.Event()
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        if self._thawed is not None:
+            self._thawed.set()
+            self._thawed = None
+
+    async def thawed(self) -> None:
+        """Wait until it isn't frozen."""
+        while self._thawed is not None:
+            await self._thawed.wait()
 
     def start(self, main: Coroutine[Any, Any, None]) -> None:
         """Run something in it; all tasks that this starts in turn belong to it too."""

@@ -8,6 +8,8 @@ or fall silent. Other people may change an object between the moment it was read
 from __future__ import annotations
 
 import asyncio
+import heapq
+import itertools
 import json
 import random
 from collections import Counter
@@ -23,6 +25,7 @@ from ucloud_operator.kube.backoff import Backoff
 from ucloud_operator.kube.client import Client
 from ucloud_operator.kube.errors import ApiError, Unreachable, answered_error
 from ucloud_operator.kube.transport import (
+    CONNECT_SECONDS,
     FIRST_RETRY_SECONDS,
     LONGEST_RETRY_SECONDS,
     Call,
@@ -32,7 +35,7 @@ from ucloud_operator.kube.transport import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from tests.simulation.api import Api
 
@@ -84,6 +87,26 @@ ROUGH = Faults(
 )
 
 
+class Way:
+    """What else happens on the way, to which request or event is for a test to say (`faults/`); here nothing does."""
+
+    async def passes(self, point: str, request: Request, process: Process | None) -> None:
+        """Be where a request is about to arrive ("sent"), its answer leaves ("done"), or has come ("received")."""
+
+    def version_for(self, request: Request, process: Process | None) -> int | None:  # noqa: ARG002  # others look
+        """Return the version of the past that a read shows; None: the present."""
+        return None
+
+    def told(
+        self,
+        request: Request,  # noqa: ARG002  # others look
+        line: bytes,
+        process: Process | None,  # noqa: ARG002  # the same
+    ) -> list[tuple[float, bytes]]:
+        """Return what comes of a watch's line: which lines, and how many seconds after those that it came before."""
+        return [(0, line)]
+
+
 class Network(Transport):
     """Carries a client's requests to the API; `on_step` is told when a request leaves and when its answer arrives."""
 
@@ -99,8 +122,10 @@ class Network(Transport):
         on_call: Callable[[Call], None] = lambda _: None,
         on_step: Callable[[str, Request], None] = lambda _step, _request: None,
         injected: Counter[str] | None = None,
+        ways: Sequence[Way] = (),
     ) -> None:
         self.faults = faults
+        self._ways = ways
         self._injected = Counter() if injected is None else injected
         self._api = api
         self._user = user
@@ -110,6 +135,7 @@ class Network(Transport):
         self._on_call = on_call
         self._on_step = on_step
         self._clock = VirtualClock()
+        self._order = itertools.count()
 
     async def close(self) -> None:
         """Do nothing."""
@@ -132,6 +158,8 @@ class Network(Transport):
         """Open a watch."""
         began = self._clock.monotonic()
         await self._travel(request, "sent")
+        if self._api.is_away:
+            raise await self._refused_connection(request)
         watch = Watch(self._api, request)
         await self._travel(request, "done")
         self._on_call(Call(request.verb, request.resource, request.subresource, 200, self._clock.monotonic() - began))
@@ -144,6 +172,8 @@ class Network(Transport):
         began, status = self._clock.monotonic(), 0
         try:
             await self._travel(request, "sent")
+            if self._api.is_away:
+                raise await self._refused_connection(request)
             content = self._carried_out(request)
             status = 200
         except Refusal as refusal:
@@ -170,10 +200,26 @@ class Network(Transport):
             raise self._silence(request)
         if request.verb == "patch" and self._happens(faults.meddled, "object changed before a write"):
             self._meddle(request)
-        content = outside(lambda: answer(self._api, request, self._user))
+        content = outside(lambda: answer(self._seen_by(request), request, self._user))
         if writes and self._happens(faults.lost_answer, "answer lost"):
             raise self._random.choice((_BROKEN, self._silence(request)))
         return content
+
+    def _seen_by(self, request: Request) -> Api:
+        """Return the API as a request finds it: as it is, or, where it only reads, as it was."""
+        if request.verb in {"get", "list"}:
+            for way in self._ways:
+                version = way.version_for(request, self._process)
+                if version is not None:
+                    return self._api.as_of(version)
+        return self._api
+
+    async def _refused_connection(self, request: Request) -> Unreachable:
+        """Return what it is to reach nobody, after the time that it takes to find out."""
+        if self._api.is_silent:
+            await asyncio.sleep(CONNECT_SECONDS)
+        self._still_alive()
+        return Unreachable(request.verb, request.target, "no answer: connection refused", ambiguous=False)
 
     def _meddle(self, request: Request) -> None:
         """Change something about the object that nobody cares about."""
@@ -185,21 +231,51 @@ class Network(Transport):
             return
 
     async def _lines(self, request: Request, watch: Watch, idle_seconds: float) -> AsyncIterator[bytes]:
-        """Bring a watch's lines, each some time after it was written, in order, until the watch ends or breaks."""
+        """Bring a watch's lines, each some time after it was written, until the watch ends or breaks.
+
+        They come in order, but for what is late by itself.
+        """
         breaks_at, silent = self._breaks_at(), self._happens(self.faults.silent)
+        late: list[tuple[float, int, bytes]] = []
         while True:
-            written_at, line = await watch.next(until=breaks_at)
+            due_at = late[0][0] if late else float("inf")
+            written_at, line = await watch.next(until=min(breaks_at, due_at))
             arrives_at = written_at + self._random.randint(*self.faults.event_latency_ms) / 1000
             await asyncio.sleep(max(0, arrives_at - self._clock.monotonic()))
+            await self._thawed()
             self._still_alive()
-            if self._clock.monotonic() >= breaks_at:
-                self._injected["watch silent" if silent else "watch broken"] += 1
-                if silent:
+            if watch.is_lost or self._clock.monotonic() >= breaks_at:
+                if not watch.is_lost:
+                    self._injected["watch silent" if silent else "watch broken"] += 1
+                if silent or self._api.is_silent:
                     await asyncio.sleep(idle_seconds)
                 raise Unreachable(request.verb, request.target, "the connection was lost", ambiguous=True)
-            if line is None:
+            over = line is None and watch.is_over
+            for each in self._due(request, line, late, everything=over):
+                yield each
+            if over:
                 return
-            yield line
+
+    def _due(
+        self, request: Request, line: bytes | None, late: list[tuple[float, int, bytes]], *, everything: bool
+    ) -> list[bytes]:
+        """Return the lines to bring now: those that were late until now, and what comes of this one."""
+        now, lines = self._clock.monotonic(), [] if line is None else [(0.0, line)]
+        for way in self._ways:
+            lines = [
+                (seconds + more, told)
+                for seconds, each in lines
+                for more, told in way.told(request, each, self._process)
+            ]
+        due: list[bytes] = []
+        while late and (everything or late[0][0] <= now):
+            due.append(heapq.heappop(late)[2])
+        for seconds, told in lines:
+            if seconds <= 0:
+                due.append(told)
+            else:
+                heapq.heappush(late, (now + seconds, next(self._order), told))
+        return due
 
     def _breaks_at(self) -> float:
         mean_seconds = self.faults.watch_seconds
@@ -208,12 +284,26 @@ class Network(Transport):
     async def _travel(self, request: Request, step: str) -> None:
         self._still_alive()
         if step == "done":
-            self._on_step(step, request)
-            self._still_alive()
+            await self._pass(step, request)
         await asyncio.sleep(self._random.randint(*self.faults.latency_ms) / 1000)
-        if step == "sent":
-            self._on_step(step, request)
+        if step == "done" and self._api.is_away:
+            raise self._silence(request)
+        await self._pass("sent" if step == "sent" else "received", request)
+
+    async def _pass(self, point: str, request: Request) -> None:
+        """Be at one of the three points of a request's way, where a process may freeze or die."""
+        if point != "received":
+            self._on_step(point, request)
         self._still_alive()
+        for way in self._ways:
+            await way.passes(point, request, self._process)
+        await self._thawed()
+        self._still_alive()
+
+    async def _thawed(self) -> None:
+        """Let nothing out of a process that is frozen, nor anything in, until it goes on."""
+        if self._process is not None:
+            await self._process.thawed()
 
     def _still_alive(self) -> None:
         """Let nothing out of a process that was killed, nor anything in."""

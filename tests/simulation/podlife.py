@@ -34,13 +34,14 @@ class PodLife:
     def __init__(self, kubelets: Kubelets, pod: Json) -> None:
         self._kubelets = kubelets
         self._random = kubelets.random
-        self._clock = kubelets.clock
+        self._clock = kubelets.clocks[pod["spec"]["nodeName"]]
         self._pod: Json | None = pod
         self._first = pod
         self._uid: str = pod["metadata"]["uid"]
         self._news = asyncio.Event()
         self._lost = False
         self._noticed = True
+        self._ending: tuple[str, int] | None = None
         self._accepted_ms = 0
         self._deadline_late = self._random.uniform(0.1, 1.0)
         self.node: str = pod["spec"]["nodeName"]
@@ -57,7 +58,15 @@ class PodLife:
         self._end_container()
         self._news.set()
 
+    def end(self, fail: str, code: int) -> None:
+        """End the container as it would end by itself: in a way to fail, or with an exit code."""
+        self._ending = fail, code
+        self._news.set()
+
     def _take(self, pod: Json | None) -> None:
+        if not self._kubelets.reaches(self.node):
+            self._kubelets.spawn(self._take_later(pod))
+            return
         if pod is not None and self._pod is not None:
             old, new = (int(each["metadata"]["resourceVersion"]) for each in (self._pod, pod))
             if new <= old:
@@ -65,6 +74,10 @@ class PodLife:
         if self._pod is not None:
             self._pod = pod
             self._news.set()
+
+    async def _take_later(self, pod: Json | None) -> None:
+        await self._kubelets.reached(self.node)
+        self._take(pod)
 
     async def run(self) -> None:
         """Live from the node to the end."""
@@ -81,14 +94,10 @@ class PodLife:
     async def _start(self, told: Behaviour) -> bool:
         """Start the container; return whether it did, and nobody wanted it to stop before."""
         self._report(podstatus.waiting(self._first, self._accepted_ms, "ContainerCreating"))
-        if told.fail in {"image-pull", "config"}:
+        if told.fail in _TROUBLE:
             await asyncio.sleep(0.3)
-            reason = {"image-pull": "ErrImagePull", "config": "CreateContainerConfigError"}[told.fail]
-            message = {
-                "image-pull": "manifest unknown",
-                "config": "container has runAsNonRoot and image will run as root",
-            }
-            self._report(podstatus.waiting(self._first, self._accepted_ms, reason, message[told.fail]))
+            reason, message = _TROUBLE[told.fail]
+            self._report(podstatus.waiting(self._first, self._accepted_ms, reason, message))
             if told.fail == "image-pull" and not await self._asked(2):
                 self._report(podstatus.waiting(self._first, self._accepted_ms, "ImagePullBackOff", "Back-off pulling"))
             await self._asked(None)
@@ -110,8 +119,10 @@ class PodLife:
         asked = await self._asked(left)
         if self._lost:
             return
-        code, late = told.exit_code, self._past_deadline()
-        if asked:
+        code, fail, late = told.exit_code, "" if asked else told.fail, self._past_deadline()
+        if self._ending is not None:
+            (fail, code), asked = self._ending, False
+        elif asked:
             code = await self._be_stopped(told)
         elif told.fail == "node-lost":
             self.lose()
@@ -119,7 +130,7 @@ class PodLife:
         self._end_container()
         if self._pod is None:
             return
-        end = podstatus.End(code=code, fail="" if asked else told.fail, past_deadline=asked and late)
+        end = podstatus.End(code=code, fail=fail, past_deadline=asked and late)
         status = podstatus.ended(self._first, self._accepted_ms, started_ms, self._clock.now_ms(), end)
         await self._say(status)
 
@@ -142,7 +153,9 @@ class PodLife:
         end = float("inf") if seconds is None else loop.time() + seconds
         while True:
             self._news.clear()
-            if self._lost or self._pod is None or "deletionTimestamp" in self._pod["metadata"] or self._past_deadline():
+            if self._lost or self._ending is not None or self._past_deadline():
+                return True
+            if self._pod is None or "deletionTimestamp" in self._pod["metadata"]:
                 return True
             if loop.time() >= end:
                 return False
@@ -171,21 +184,22 @@ class PodLife:
 
     def _report(self, status: Json) -> None:
         if self._pod is not None:
-            self._kubelets.report(self._first, status)
+            self._kubelets.report(self._first, status, node=self.node)
 
     async def _be_lost(self) -> None:
+        """Be given up by who collects the pods of nodes that are gone."""
         if not self._noticed:
             return
         await asyncio.sleep(POD_GC_SECONDS)
-        self._report(podstatus.lost_with_its_node(self._first, self._kubelets.api.now_ms()))
-        self._kubelets.remove(self._first)
+        self._kubelets.report(self._first, podstatus.lost_with_its_node(self._first, self._kubelets.api.now_ms()))
+        await self._kubelets.remove(self._first)
 
     async def _be_removed(self) -> None:
         """Wait for the deletion of a pod that has ended, and finish it."""
         while self._pod is not None:
             if "deletionTimestamp" in self._pod["metadata"]:
                 await asyncio.sleep(self._random.uniform(0.1, 0.5))
-                self._kubelets.remove(self._first)
+                await self._kubelets.remove(self._first, self.node)
                 return
             self._news.clear()
             await self._news.wait()

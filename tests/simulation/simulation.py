@@ -14,7 +14,7 @@ from tests.simulation.controllers import Controllers
 from tests.simulation.kopf_feed import feed
 from tests.simulation.kubelet import Kubelets
 from tests.simulation.loop import Process, VirtualClock
-from tests.simulation.network import FINE, Faults, Network, SimulatedClient
+from tests.simulation.network import FINE, Faults, Network, SimulatedClient, Way
 from tests.simulation.refusals import Refusal
 from ucloud_operator.api import UCloudJob, Wallet
 from ucloud_operator.control.operator import Operator
@@ -60,9 +60,11 @@ class Replica:
             on_call=self.calls.append,
             on_step=simulation.step,
             injected=simulation.injected,
+            ways=simulation.ways,
         )
         client = SimulatedClient(self.network)
-        self.operator = Operator(client, simulation.settings.model_copy(update={"identity": name}), VirtualClock())
+        self.clock = VirtualClock(process=self.process)
+        self.operator = Operator(client, simulation.settings.model_copy(update={"identity": name}), self.clock)
         self.process.start(self.operator.run())
         watcher = Network(
             simulation.api,
@@ -71,6 +73,7 @@ class Replica:
             faults=faults,
             seed=seed + 1,
             injected=simulation.injected,
+            ways=simulation.ways,
         )
         self.process.start(feed(SimulatedClient(watcher), self.operator.feed))
 
@@ -102,13 +105,18 @@ class Simulation:
         self.clock = VirtualClock()
         self.api = Api(self.clock, policies=policies, seed=seed)
         self.controllers = Controllers(self.api, seed=seed)
-        self.kubelets = Kubelets(self.api, VirtualClock(), seed=seed)
+        self.kubelets = Kubelets(self.api, seed=seed)
         self.audit = Audit(self.api, self.kubelets)
         self.replicas: list[Replica] = []
         self.steps: list[str] = []
         self.injected: Counter[str] = Counter()
         """How many faults of each kind have happened."""
+        self.led: list[tuple[int, bool]] = []
+        """By the moment (unix ms) at which it was looked: whether somebody led, and reached the API server."""
+        self.ways: list[Way] = []
+        """What happens between the operators and the API server, besides chance."""
         self._known_jobs: dict[str, tuple[str, UCloudJob]] = {}
+        self._known_wallets: dict[str, tuple[str, Wallet]] = {}
         self.on_step: Callable[[int], None] = lambda _: None
         for namespace in (HOME, NAMESPACE):
             self.api.create(NAMESPACES, "", {"metadata": {"name": namespace}})
@@ -155,7 +163,7 @@ class Simulation:
 
     def job(self, name: str = "a", *, namespace: str = NAMESPACE) -> UCloudJob:
         """Return a job."""
-        return UCloudJob.model_validate(self.api.get(UCLOUDJOBS, namespace, name))
+        return self._parsed(self.api.get(UCLOUDJOBS, namespace, name))
 
     def _parsed(self, thing: Json) -> UCloudJob:
         """Parse a job once for each of its versions: whoever waits looks at the same ones again and again."""
@@ -172,7 +180,12 @@ class Simulation:
 
     def wallet(self, name: str = "example-compute", *, namespace: str = NAMESPACE) -> Wallet:
         """Return a wallet."""
-        return Wallet.model_validate(self.api.get(WALLETS, namespace, name))
+        thing = self.api.get(WALLETS, namespace, name)
+        version, known = self._known_wallets.get(thing["metadata"]["uid"], ("", None))
+        if known is None or version != thing["metadata"]["resourceVersion"]:
+            known = Wallet.model_validate(thing)
+            self._known_wallets[thing["metadata"]["uid"]] = thing["metadata"]["resourceVersion"], known
+        return known
 
     def pods(self, namespace: str = NAMESPACE) -> list[Json]:
         """Return all pods of a namespace."""
@@ -193,7 +206,7 @@ class Simulation:
 
     # Time
 
-    async def until(self, met: Callable[[], Any], *, within_seconds: float = 300) -> None:
+    async def until(self, met: Callable[[], Any], *, within_seconds: float = 300, look_seconds: float = 0.05) -> None:
         """Let time pass until something is so."""
         loop = asyncio.get_running_loop()
         end = loop.time() + within_seconds
@@ -201,7 +214,7 @@ class Simulation:
             self.check()
             if loop.time() > end:
                 raise AssertionError(f"not within {within_seconds} s: {self.summary()}")
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(look_seconds)
 
     async def pass_seconds(self, seconds: float) -> None:
         """Let time pass."""
@@ -213,6 +226,8 @@ class Simulation:
     def check(self) -> None:
         """Raise what went wrong meanwhile."""
         self.audit.check()
+        leading = any(each.operator.leading and each.process.runs for each in self.replicas)
+        self.led.append((self.clock.now_ms(), leading and not self.api.is_away))
         for replica in self.replicas:
             assert replica.alive or replica.process.failure is None
 

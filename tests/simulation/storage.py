@@ -82,7 +82,7 @@ class Storage:
         before = self._objects[resource].pop(place)
         self.version += 1
         last = {**before, "metadata": {**before["metadata"], "resourceVersion": str(self.version)}}
-        self._note(Write(self.version, resource, last, None))
+        self._note(Write(self.version, resource, before, None))
         return last
 
     def since(self, resource: Resource, version: int) -> list[Write] | None:
@@ -97,6 +97,22 @@ class Storage:
         """Forget the history so far: watches that aren't open must list anew."""
         self._history.clear()
         self._oldest = self.version
+
+    def as_of(self, version: int) -> Storage:
+        """Return what was here at a version of the past, or at the oldest that is remembered."""
+        past = Storage()
+        past.version = max(version, self._oldest)
+        for resource, objects in self._objects.items():
+            then = dict(objects)
+            for write in reversed(self._history[resource]):
+                if write.version <= past.version:
+                    break
+                if write.before is None:
+                    del then[place_of(write.last)]
+                else:
+                    then[place_of(write.before)] = write.before
+            past._objects[resource] = then
+        return past
 
     def listen(self, listener: Callable[[Write], None]) -> Callable[[], None]:
         """Call somebody at every write, until the returned function is called."""

@@ -19,38 +19,57 @@ BOOKMARK_SECONDS = 60
 
 
 class Watch:
-    """One open watch: lines, each with when it was written; None at the end."""
+    """One open watch: lines, each with when it was written."""
 
     def __init__(self, api: Api, request: Request) -> None:
         self._api = api
         self._request = request
         self._loop = asyncio.get_running_loop()
-        self._lines: deque[tuple[float, bytes | None]] = deque()
+        self._lines: deque[tuple[float, bytes]] = deque()
         self._filled = asyncio.Event()
         self._ends_at = self._loop.time() + int(request.query.get("timeoutSeconds", "1800"))
         self._bookmark_at = self._loop.time() + BOOKMARK_SECONDS
-        self.close = api.storage.listen(self._heard)
+        self._over = False
+        self.is_lost = False
+        """Whether its connection was lost because the API server has gone away."""
+        self._stop_listening = api.storage.listen(self._heard)
+        self._stop_expecting = api.when_leaving(self._lose)
         missed = api.storage.since(request.resource, int(request.query["resourceVersion"]))
         if missed is None:
             self._put(b'{"type":"ERROR","object":%s}\n' % json.dumps(expired().status).encode())
-            self._put(None)
+            self._over = True
         for write in missed or ():
             self._heard(write)
 
+    def close(self) -> None:
+        """Hear nothing any more."""
+        self._stop_listening()
+        self._stop_expecting()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the API server has ended it in good order, and all lines were taken."""
+        return not self._lines and (self._over or self._loop.time() >= self._ends_at)
+
     async def next(self, *, until: float) -> tuple[float, bytes | None]:
-        """Return the next line and when it was written; `until` then (by the loop's time), or the end, None."""
+        """Return the next line and when it was written; None: there is none until then, or no more at all."""
         while not self._lines:
-            self._filled.clear()
             wake_at = min(until, self._ends_at, self._bookmark_at)
+            if self._over or self.is_lost or (wake_at < self._bookmark_at and self._loop.time() >= wake_at):
+                return self._loop.time(), None
+            self._filled.clear()
             try:
                 async with asyncio.timeout_at(wake_at):
                     await self._filled.wait()
             except TimeoutError:
-                if wake_at < self._bookmark_at:
-                    return self._loop.time(), None
-                self._bookmark_at += BOOKMARK_SECONDS
-                self._put(_line("BOOKMARK", self._bookmark()))
+                if wake_at == self._bookmark_at:
+                    self._bookmark_at += BOOKMARK_SECONDS
+                    self._put(_line("BOOKMARK", self._bookmark()))
         return self._lines.popleft()
+
+    def _lose(self) -> None:
+        self.is_lost = True
+        self._filled.set()
 
     def _heard(self, write: Write) -> None:
         if write.resource != self._request.resource:
@@ -81,7 +100,7 @@ class Watch:
         metadata = {"resourceVersion": version, "creationTimestamp": None}
         return {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": metadata}
 
-    def _put(self, line: bytes | None) -> None:
+    def _put(self, line: bytes) -> None:
         self._lines.append((self._loop.time(), line))
         self._filled.set()
 

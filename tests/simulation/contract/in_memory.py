@@ -27,7 +27,7 @@ def played_in_memory(story: Story, namespace: str = "stage") -> Sequence[str]:
 async def _played(story: Story, namespace: str) -> Sequence[str]:
     api = Api(VirtualClock())
     Controllers(api)
-    Kubelets(api, VirtualClock())
+    Kubelets(api)
     api.create(NAMESPACES, "", {"metadata": {"name": namespace}})
     admin, operator = (SimulatedClient(Network(api, user=user)) for user in (ADMIN, OPERATOR))
     stage = Stage(namespace, admin, operator)

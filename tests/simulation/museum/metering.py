@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from tests.simulation.loop import VirtualClock
 from tests.simulation.museum.exhibit import Change, Exhibit
 from tests.simulation.museum.oracles import check_ended, everything_ends
 from tests.simulation.museum.stories import Scene
@@ -95,7 +94,8 @@ async def a_job_is_suspended_and_goes_on() -> None:
 
 async def a_job_runs_on_a_node_whose_clock_is_half_a_minute_ahead() -> None:
     simulation = await prepared(exit_after="60s")
-    simulation.kubelets.clock = VirtualClock(ahead_ms=30_000)
+    for clock in simulation.kubelets.clocks.values():
+        clock.ahead_ms = 30_000
     simulation.apply(wallet(quota=PLENTY), job())
     await everything_ends(simulation)
 
