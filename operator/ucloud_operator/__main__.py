@@ -9,12 +9,14 @@ from pathlib import Path
 
 import click
 
+from ucloud_operator.kube.objects import allow_depth
 from ucloud_operator.settings import Settings
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "UCLOUD"})
 def main() -> None:
     """Credit limits for compute jobs on Kubernetes."""
+    allow_depth()
 
 
 def _options(command: click.Command) -> click.Command:

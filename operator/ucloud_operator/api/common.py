@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, ClassVar, Literal, NamedTuple
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, PlainSerializer, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
 from ucloud_operator.api.rules import Rule, rules
@@ -87,9 +87,9 @@ Name = Annotated[str, Field(min_length=1, max_length=253)]
 """A name that people or UCloud gave to something: any text that is not empty."""
 
 FreeForm = Annotated[
-    Mapping[str, JsonValue], WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True})
+    Mapping[str, object], WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True})
 ]
-"""An object whose fields are not the operator's business."""
+"""An object whose fields are not the operator's business. It isn't looked into: it may be nested ten thousand deep."""
 
 
 WrittenTimestampMs = Annotated[

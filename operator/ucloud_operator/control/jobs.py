@@ -15,7 +15,7 @@ from ucloud_operator.control.events import Happening, tell
 from ucloud_operator.control.publication import is_edited
 from ucloud_operator.control.queue import Key
 from ucloud_operator.control.world import JOB, PLAN, SETTLE, parents_of
-from ucloud_operator.kube.errors import AlreadyExists, ApiError, Conflict, Forbidden, Invalid, NotFound
+from ucloud_operator.kube.errors import AlreadyExists, ApiError, Conflict, Forbidden, Invalid, NotFound, TooLarge
 from ucloud_operator.kube.resources import NAMESPACES
 from ucloud_operator.ledger.state import Run
 from ucloud_operator.lifecycle.admission import AdmissionView, Objection, admit
@@ -348,7 +348,7 @@ class Jobs:
         self._books.launch(job, wallet.key, run)
         try:
             return await self._calls.launch(job, command, product, application, wallet)
-        except Invalid as error:
+        except (Invalid, TooLarge) as error:
             if EPOCH_POLICY in str(error):  # the Lease is gone: nobody's pods are let in until somebody leads again
                 self._deadlines.set(Key(JOB, job.key), self._clock.now_ms() + self._hold_up(job, str(error)))
                 return False

@@ -67,7 +67,7 @@ class Gone(ApiError):
 
 
 class TooLarge(ApiError):
-    """413: the request is too large."""
+    """413, or 500 from etcd: the request is too large, and will be the next time."""
 
 
 class Invalid(ApiError):
@@ -110,6 +110,8 @@ _BY_STATUS: dict[int, type[ApiError]] = {
     429: TooManyRequests,
 }
 _BY_REASON: dict[str, type[ApiError]] = {"AlreadyExists": AlreadyExists, "Expired": Gone}
+TOO_LARGE = "etcdserver: request is too large"
+"""How the API server says that it couldn't store an object; it calls that an error of its own (500)."""
 _SERVER_ERRORS = range(500, 600)
 
 
@@ -127,6 +129,8 @@ def answered_error(
         retry_after_seconds = number(details, "retryAfterSeconds") or None
     unnamed = ServerError if status in _SERVER_ERRORS else ApiError
     kind = _BY_REASON.get(reason) or _BY_STATUS.get(status, unnamed)
+    if TOO_LARGE in text(body, "message"):
+        kind = TooLarge
     return kind(
         verb,
         target,

@@ -6,6 +6,7 @@ Whoever needs more of an object parses it into a model. `object` instead of `Any
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from typing import TypeAlias
 
@@ -15,6 +16,17 @@ Json: TypeAlias = Mapping[str, object]
 JsonObject: TypeAlias = dict[str, object]
 """What comes back."""
 
+DEEPEST_JSON = 10_000
+"""How deep the API server lets JSON be nested."""
+
+
+def allow_depth() -> None:
+    """Let JSON be read that is as deep as the API server takes it: one such object would hide all others from us.
+
+    It is Python's limit for everything. For JSON alone there is none, and Kopf reads JSON, too.
+    """
+    sys.setrecursionlimit(max(sys.getrecursionlimit(), 2 * DEEPEST_JSON))
+
 
 def encode(body: Json | bytes) -> bytes:
     """Return the body as it is sent."""
@@ -23,7 +35,10 @@ def encode(body: Json | bytes) -> bytes:
 
 def decode(content: bytes) -> JsonObject:
     """Return the object in it; `ValueError` where there is none."""
-    decoded: object = json.loads(content)
+    try:
+        decoded: object = json.loads(content)
+    except RecursionError:
+        raise ValueError("it is nested too deep to be read") from None
     if not isinstance(decoded, dict):
         raise ValueError(f"expected a JSON object, not {content[:40]!r}")  # noqa: TRY004  # of the content, not of a type
     return decoded

@@ -16,6 +16,7 @@ from typing import Final, TypeAlias
 from ucloud_operator.api import Application, ComputeProduct, JobState, UCloudJob, Wallet
 from ucloud_operator.lifecycle import sentences
 from ucloud_operator.lifecycle.facts import reservation_of
+from ucloud_operator.lifecycle.parameters import trouble_with
 from ucloud_operator.lifecycle.sentences import Reason
 
 _MINUTE_MS: Final = 60_000
@@ -75,6 +76,12 @@ class Objection:
 
 
 Policy: TypeAlias = Callable[[AdmissionView], Objection | None]
+
+
+def parameters_can_be_passed_on(view: AdmissionView) -> Objection | None:
+    """The application can be given what it is asked to do; jobs can't be changed, so nothing is waited for."""
+    trouble = trouble_with(view.job.spec.parameters or {})
+    return Objection(Reason.InvalidParameters, trouble, JobState.FAILURE) if trouble else None
 
 
 def wallet_has_credits(view: AdmissionView) -> Objection | None:
@@ -163,6 +170,7 @@ def credits_last(view: AdmissionView) -> Objection | None:
 
 
 CHAIN: Final[tuple[Policy, ...]] = (
+    parameters_can_be_passed_on,
     wallet_has_credits,
     product_exists,
     application_exists,

@@ -14,11 +14,11 @@ The container runs under the restricted Pod Security profile and without a token
 application or the product leave open is left out, never null: an absent field gets the API server's default.
 """
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from ucloud_operator.api import Application, ComputeProduct, UCloudJob
+from ucloud_operator.lifecycle import parameters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -208,8 +208,7 @@ def _environment(launch: Launch, rank: int) -> dict[str, str]:
     if job.spec.opened_file:
         environment["UCLOUD_OPEN_WITH_FILE"] = _literal(job.spec.opened_file)
     if job.spec.parameters is not None:
-        parameters = json.dumps(job.spec.parameters, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        environment["UCLOUD_PARAMETERS"] = _literal(parameters)
+        environment[parameters.NAME] = _literal(parameters.as_json(job.spec.parameters))
     return environment
 
 

@@ -34,6 +34,7 @@ class Reason(StrEnum):
     ParentNotFound = "ParentNotFound"  # a wallet above the job's doesn't exist
 
     # Refused.
+    InvalidParameters = "InvalidParameters"  # no application can be given them
     ReserveNotPossible = "ReserveNotPossible"  # nothing can be set aside with this wallet, whatever it has
     NotEnoughCredits = "NotEnoughCredits"  # at the start; during a run it is OutOfCredits
 
@@ -168,6 +169,22 @@ DESCRIBE_WALLET = "`kubectl describe wallet` says more"
 
 
 # Money.
+
+
+def parameters_too_deep(levels: int) -> str:
+    """The refusal of a job whose parameters nobody could read."""
+    return f"its parameters are nested more than {levels} levels deep: {_FEWER_PARAMETERS}"
+
+
+def parameters_too_large(size: int, largest: int) -> str:
+    """The refusal of a job whose parameters don't fit into an environment variable."""
+    return (
+        f"its parameters are {size} bytes long as JSON, and {largest} can be passed to an application:"
+        f" {_FEWER_PARAMETERS}"
+    )
+
+
+_FEWER_PARAMETERS = "create another job with less in them, such as the path of a file with the rest"
 
 
 def reserve_not_possible(name: str) -> str:

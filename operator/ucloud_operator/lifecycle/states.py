@@ -62,7 +62,11 @@ FAILURES: Final = WALLET_LOST | frozenset(
 )
 """Ends that nobody wanted, of a job that had pods."""
 
-REFUSALS: Final = MISSING_REFERENCES | {Reason.NotEnoughCredits, Reason.ReserveNotPossible}
+REFUSALS: Final = MISSING_REFERENCES | {
+    Reason.InvalidParameters,
+    Reason.NotEnoughCredits,
+    Reason.ReserveNotPossible,
+}
 """Ends of a job that got no pods."""
 
 TRANSITIONS: Final[Mapping[JobState | None, Mapping[JobState, frozenset[Reason]]]] = {

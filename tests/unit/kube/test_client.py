@@ -30,6 +30,13 @@ async def test_an_object_comes_back_as_it_is(api: ScriptedApi, client: Client) -
     assert await client.get(PODS, "p", namespace="physics") == thing("p", 7, price=3)
 
 
+async def test_what_etcd_finds_too_large_is_not_sent_again(api: ScriptedApi, client: Client) -> None:
+    said = {"code": 500, "message": "etcdserver: request is too large"}
+    api.answers("POST", PODS_PATH, said, status=500)
+    with pytest.raises(errors.TooLarge, match="request is too large"):
+        await client.create(PODS, {"metadata": {"name": "p"}}, namespace="physics")
+
+
 async def test_a_list_is_read_page_by_page(api: ScriptedApi, client: Client) -> None:
     api.lists("/api/v1/pods", 9, thing("a", 1), following="next", query={"labelSelector": "x=y"})
     api.lists("/api/v1/pods", 9, thing("b", 2), query={"labelSelector": "x=y", "continue": "next"})

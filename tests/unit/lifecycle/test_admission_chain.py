@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 
 import pytest
@@ -115,6 +116,18 @@ class TestReferences:
         objection = admit(replace(FINE, wallet=None, product=product(price=0)))
         assert objection is not None
         assert objection.reason is Reason.NoWallet
+
+
+class TestParameters:
+    def test_too_many_are_refused_whatever_else_is_missing(self) -> None:
+        deep = json.loads('{"in":' * 65 + "1" + "}" * 65)
+        refused = admit(replace(FINE, job=job(parameters=deep), wallet=None))
+        assert refused is not None
+        assert (refused.reason, refused.state) == (Reason.InvalidParameters, JobState.FAILURE)
+        assert "nested more than 64 levels deep: create another job" in refused.message
+
+    def test_usual_ones_are_not(self) -> None:
+        assert admit(replace(FINE, job=job(parameters={"depth": {"type": "integer", "value": 3}}))) is None
 
 
 class TestCredits:

@@ -75,6 +75,7 @@ REFUSALS = [
     "NoWallet",
     "ParentNotFound",
     "WalletBlocked",
+    "InvalidParameters",
     "NotEnoughCredits",
     "ReserveNotPossible",
 ]
