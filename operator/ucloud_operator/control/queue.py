@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from ucloud_operator.kube.errors import PASSING
@@ -36,26 +34,6 @@ class Key(NamedTuple):
     name: str
 
 
-@dataclass
-class Lane:
-    """Keys in the order in which they came."""
-
-    keys: deque[Key] = field(default_factory=deque)
-    ready: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def put(self, key: Key) -> None:
-        """Add a key at the end."""
-        self.keys.append(key)
-        self.ready.set()
-
-    async def take(self) -> Key:
-        """Wait for a key and take the first."""
-        while not self.keys:
-            self.ready.clear()
-            await self.ready.wait()
-        return self.keys.popleft()
-
-
 class WorkQueue:
     """Two lanes of keys and the workers on them."""
 
@@ -64,7 +42,7 @@ class WorkQueue:
         self._work = work
         self._later = later
         self._clock = clock
-        self._lanes = {False: Lane(), True: Lane()}
+        self._lanes: dict[bool, asyncio.Queue[Key]] = {False: asyncio.Queue(), True: asyncio.Queue()}
         self._waiting: dict[Key, bool] = {}
         self._running: dict[Key, bool | None] = {}
         self._pauses_ms: dict[Key, int] = {}
@@ -80,7 +58,7 @@ class WorkQueue:
         if self._waiting.get(key, False) or (key in self._waiting and not urgent):
             return
         self._waiting[key] = urgent  # a key may stand in both lanes; the one who comes second finds it gone
-        self._lanes[urgent].put(key)
+        self._lanes[urgent].put_nowait(key)
 
     async def run(self, workers: int, urgent_workers: int) -> None:
         """Work for ever."""
@@ -109,7 +87,7 @@ class WorkQueue:
     async def _worker(self, *, urgent: bool) -> None:
         lane = self._lanes[urgent]
         while True:
-            key = await lane.take()
+            key = await lane.get()
             if self._waiting.get(key) is not urgent:
                 continue
             del self._waiting[key]
