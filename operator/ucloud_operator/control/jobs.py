@@ -72,6 +72,7 @@ class Jobs:
         self._failing: dict[str, int] = {}  # by job uid, since when (unix ms)
         self._held_up: dict[str, tuple[str, int]] = {}  # by job uid: what was said, and the last pause (ms)
         self._rejected: dict[str, str] = {}  # by job uid, until its FAILURE is written
+        self._unanswered: set[str] = set()  # keys of jobs whose launch failed, and may have got through
 
     async def reconcile(self, key: str) -> None:
         """Bring one job as far as it can go now."""
@@ -81,7 +82,10 @@ class Jobs:
                 job = self._world.job(key)
                 if job is None:
                     self._deadlines.drop(Key(JOB, key))
+                    self._unanswered.discard(key)
                     return
+                if key in self._unanswered:
+                    await self._learn_whether_launched(job)
                 decision = decide(await self._view(job))
                 self._deadlines.set(Key(JOB, key), decision.wake_ms)
                 if not decision.commands:
@@ -360,8 +364,15 @@ class Jobs:
             self._deadlines.set(Key(JOB, job.key), self._clock.now_ms() + self._hold_up(job, str(error)))
             return False
         except ApiError:
-            self._books.launched(job.metadata.uid)
+            self._unanswered.add(job.key)
             raise
+
+    async def _learn_whether_launched(self, job: UCloudJob) -> None:
+        """Read the pods of a job whose launch failed; until then it counts as launched, and nothing is decided."""
+        await self._calls.refresh_pods(job)
+        self._unanswered.discard(job.key)
+        if not self._world.pods_of(job):
+            self._books.launched(job.metadata.uid)
 
     def _hold_up(self, job: UCloudJob, message: str) -> int:
         """Note why a job can't be launched yet; return how long to wait before the next attempt (ms)."""
