@@ -49,8 +49,8 @@ e2e: install  ## Run the end-to-end tests on kind (KIND_NODE_IMAGE and KIND_CONF
 	@$(RUN)/python -m tests --only e2e
 
 .PHONY: simulate
-simulate: install  ## Tell random stories with every accident in them in simulated time (SEED=7 for one, SEEDS=500 for many).
-	@SIMULATION_FIRST_SEED=$(or $(SEED),0) SIMULATION_SEEDS=$(or $(SEEDS),$(if $(SEED),1,50)) $(RUN)/python -m pytest -q --tb=short tests/simulation/test_accidents.py
+simulate: install  ## Tell random stories in simulated time until Ctrl-C (SEED=7: one, aloud; SEEDS=500, MINUTES=10: so many, so long; PACE=days).
+	@$(RUN)/python -m tests.simulation $(if $(SEED),--seed $(SEED)) $(if $(FIRST),--first $(FIRST)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(PACE),--pace $(PACE))
 
 .PHONY: bench
 bench: install  ## Measure how long the ledger takes, against what is promised, and what a change costs the operator.

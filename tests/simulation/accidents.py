@@ -1,4 +1,4 @@
-"""A week of bad luck in some minutes: a random story with every accident in it, told by its seed.
+"""A year's bad luck in minutes, or ten years' in days: a random story with every accident in it, told by its seed.
 
 People create, suspend, end and delete jobs, and top wallets up. Containers end in every way. Requests are lost on their
 way there or back, watches break, history is forgotten. Operators are killed and started, sometimes beside each other.
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from tests.simulation.bills import check_bills
@@ -28,9 +29,9 @@ CATEGORY: Final = "example-compute"
 
 APPLICATIONS: Final[dict[str, dict[str, str]]] = {
     "server": {},
-    "script": {"exit_after": "40s"},
-    "crash": {"exit_after": "15s", "exit_code": "3"},
-    "glutton": {"exit_after": "25s", "fail": "oom"},
+    "script": {"exit_after": "40"},
+    "crash": {"exit_after": "15", "exit_code": "3"},
+    "glutton": {"exit_after": "25", "fail": "oom"},
     "stubborn": {"ignore_sigterm": "true"},
     "saver": {"sigterm_after": "4s", "sigterm_exit_code": "0"},
     "slow": {"start_after": "9s"},
@@ -38,15 +39,62 @@ APPLICATIONS: Final[dict[str, dict[str, str]]] = {
 }
 
 
-class Accidents:
-    """One such story."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How long a story lasts and how far things lie apart in it."""
 
-    def __init__(self, seed: int, *, minutes: int = 10, two_operators: bool = False) -> None:
+    minutes: int
+    """How long the luck is bad."""
+    people_seconds: float
+    """From one doing of people's to the next, on average."""
+    fate_seconds: float
+    """From one stroke of fate to the next, on average."""
+    stretch: int
+    """How many times as long containers run."""
+    plenty: int
+    """How many times as much is granted."""
+    names: int
+    """How many jobs there may be in each team."""
+    submissions: int
+    """How many jobs are created for every one that is ended by hand."""
+    watch_seconds: float
+    """How long a watch lives on average."""
+
+
+MINUTES: Final = Pace(
+    minutes=10, people_seconds=8, fate_seconds=45, stretch=1, plenty=1, names=7, submissions=6, watch_seconds=20
+)
+DAYS: Final = Pace(
+    minutes=2880,
+    people_seconds=120,
+    fate_seconds=7200,
+    stretch=3000,
+    plenty=30_000,
+    names=60,
+    submissions=24,
+    watch_seconds=1800,
+)
+"""Jobs that run for hours and days, a hundred and more of them at once."""
+PACES: Final = {"minutes": MINUTES, "days": DAYS}
+
+
+class Accidents:
+    """One such story; every other seed has several operators at once in it, unless that is said."""
+
+    def __init__(
+        self,
+        seed: int,
+        pace: Pace = MINUTES,
+        tell: Callable[[str], None] = lambda _: None,
+        *,
+        several_operators: bool | None = None,
+    ) -> None:
         self.random = random.Random(seed)  # noqa: S311  # the story
-        self.simulation = Simulation(seed, faults=ROUGH)
-        self.minutes = minutes
-        self.two_operators = two_operators
+        self.simulation = Simulation(seed, faults=replace(ROUGH, watch_seconds=pace.watch_seconds))
+        self.pace = pace
+        self.several_operators = seed % 2 == 1 if several_operators is None else several_operators
         self.log: list[str] = []
+        self._tell = tell
         self._jobs = 0
 
     async def play(self) -> None:
@@ -54,7 +102,7 @@ class Accidents:
         simulation = self.simulation
         self.prepare()
         people = [asyncio.create_task(self.people()), asyncio.create_task(self.fate())]
-        await simulation.pass_seconds(60 * self.minutes)
+        await simulation.pass_seconds(60 * self.pace.minutes)
         for task in people:
             task.cancel()
         await asyncio.gather(*people, return_exceptions=True)
@@ -69,19 +117,29 @@ class Accidents:
         """A root, a department with too little for its three teams, and what they run."""
         simulation, choose = self.simulation, self.random
         for name, behaviour in APPLICATIONS.items():
-            simulation.apply(application(name, **behaviour))
+            simulation.apply(application(name, **self.stretched(behaviour)))
         simulation.apply(product("small", price=choose.choice((50_000, 7_777))), product("large", price=333_333))
-        simulation.apply(wallet(quota=10**10), namespace="root")
-        simulation.apply(wallet(quota=choose.randint(10**6, 4 * 10**6), parent=f"root/{CATEGORY}"), namespace="dep")
+        simulation.apply(wallet(quota=self.credits(10**10, 10**10)), namespace="root")
+        simulation.apply(wallet(quota=self.credits(10**6, 4 * 10**6), parent=f"root/{CATEGORY}"), namespace="dep")
         for team in TEAMS:
-            quota, suspends = choose.randint(3 * 10**5, 3 * 10**6), choose.random() < 0.4
+            quota, suspends = self.credits(3 * 10**5, 3 * 10**6), choose.random() < 0.4
             simulation.apply(wallet(quota=quota, parent=f"dep/{CATEGORY}", suspends=suspends), namespace=team)
         simulation.start_operator()
+
+    def stretched(self, behaviour: dict[str, str]) -> dict[str, str]:
+        """Let containers that end by themselves run as long as things take here."""
+        if "exit_after" not in behaviour:
+            return behaviour
+        return behaviour | {"exit_after": f"{int(behaviour['exit_after']) * self.pace.stretch}s"}
+
+    def credits(self, least: int, most: int) -> int:
+        """Return how much is granted, as much as things cost here."""
+        return self.random.randint(least, most) * self.pace.plenty
 
     async def people(self) -> None:
         """What people do, some seconds apart."""
         doings: list[tuple[int, Callable[[], None]]] = [
-            (6, self.submit),
+            (self.pace.submissions, self.submit),
             (2, self.suspend_or_resume),
             (1, self.terminate),
             (2, self.delete_job),
@@ -89,7 +147,7 @@ class Accidents:
             (1, self.delete_a_pod),
         ]
         while True:
-            await asyncio.sleep(self.random.expovariate(1 / 8))
+            await asyncio.sleep(self.random.expovariate(1 / self.pace.people_seconds))
             (do,) = self.random.choices([do for _, do in doings], [weight for weight, _ in doings])
             try:
                 do()
@@ -99,10 +157,10 @@ class Accidents:
     async def fate(self) -> None:
         """What happens to those who don't expect it."""
         doings = [(4, self.kill_and_replace), (2, self.forget), (1, self.lose_a_node), (1, self.crowd)]
-        if self.two_operators:
+        if self.several_operators:
             doings.append((3, self.one_more_operator))
         while True:
-            await asyncio.sleep(self.random.expovariate(1 / 45))
+            await asyncio.sleep(self.random.expovariate(1 / self.pace.fate_seconds))
             (do,) = self.random.choices([do for _, do in doings], [weight for weight, _ in doings])
             await do()
 
@@ -131,14 +189,15 @@ class Accidents:
         """Create a job, of a name that was perhaps used before."""
         self._jobs += 1
         choose, team = self.random, self.random.choice(TEAMS)
-        name = f"j{self._jobs % 7}"
+        name = f"j{self._jobs % self.pace.names}"
         described = job(
             name,
             application=choose.choice(list(APPLICATIONS)),
             product=choose.choice(("small", "small", "large")),
             replicas=choose.choice((1, 1, 1, 2, 3)),
-            minutes=choose.choice((None, None, 1, 2)),
+            minutes=choose.choice((None, None, self.pace.stretch, 2 * self.pace.stretch)),
             grace_seconds=choose.choice((None, None, 5)),
+            ttlSecondsAfterFinished=choose.choice((None, 60, 60)),
         )
         self.note(f"{team}/{name} is submitted: {described['spec']}")
         self.simulation.api.create(UCLOUDJOBS, team, described)
@@ -166,7 +225,7 @@ class Accidents:
         granted = found.spec.allocation_groups[0].allocations
         parent = "root" if team == "dep" else "dep"
         more = [allocation(each.quota, id=each.id) for each in granted]
-        more.append(allocation(self.random.randint(10**5, 10**6), id=str(len(granted) + 1)))
+        more.append(allocation(self.credits(10**5, 10**6), id=str(len(granted) + 1)))
         self.note(f"{team} is topped up by {more[-1]['quota']}")
         groups = [group(*more, parent=f"{parent}/{CATEGORY}")]
         self.simulation.edit(WALLETS, CATEGORY, {"allocationGroups": groups}, namespace=team)
@@ -234,4 +293,6 @@ class Accidents:
 
     def note(self, what: str) -> None:
         """Write something down for whoever has to understand the story."""
-        self.log.append(f"{self.simulation.clock.monotonic():9.3f} {what}")
+        line = f"{self.simulation.clock.monotonic():10.3f} {what}"
+        self.log.append(line)
+        self._tell(line)

@@ -1,28 +1,22 @@
-"""Random stories with every accident in them. `SIMULATION_SEEDS=1000` tells more of them."""
+"""Random stories with every accident in them; `make simulate` tells more of them."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import pytest
 
-from tests.simulation.accidents import Accidents
-from tests.simulation.loop import play
+from tests.simulation.accidents import DAYS, MINUTES
+from tests.simulation.histories import told
 
-SEEDS = int(os.environ.get("SIMULATION_SEEDS", "8"))
-FIRST = int(os.environ.get("SIMULATION_FIRST_SEED", "0"))
+SEEDS = int(os.environ.get("SIMULATION_SEEDS", "300"))
 
 
-@pytest.mark.parametrize("two_operators", [False, True], ids=["one operator", "several operators"])
-@pytest.mark.parametrize("seed", range(FIRST, FIRST + SEEDS))
-def test_whatever_happens_the_bills_are_right(seed: int, two_operators: bool) -> None:  # noqa: FBT001  # a parameter
-    async def story() -> None:
-        accidents = Accidents(seed, two_operators=two_operators)
-        try:
-            await accidents.play()
-        except BaseException:
-            print("\n".join(accidents.log))
-            print(accidents.simulation.summary())
-            raise
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_whatever_happens_the_bills_are_right(seed: int) -> None:
+    told(seed, MINUTES)
 
-    play(story())
+
+def test_whatever_happens_in_hours_the_bills_are_right() -> None:
+    assert told(0, replace(DAYS, minutes=360)).job_hours > 100

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from tests.simulation.accidents import Accidents
+from tests.simulation.accidents import MINUTES, Accidents
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -28,7 +28,8 @@ class Accident:
     operators: str = "one"
 
     async def __call__(self) -> None:
-        await Accidents(self.seed, minutes=self.minutes, two_operators=self.operators == "several").play()
+        pace = replace(MINUTES, minutes=self.minutes)
+        await Accidents(self.seed, pace, several_operators=self.operators == "several").play()
 
     def __str__(self) -> str:
         return f"accidents, seed {self.seed}, {self.minutes} min, {self.operators}"
