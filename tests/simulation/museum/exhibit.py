@@ -13,7 +13,7 @@ import functools
 import importlib
 import inspect
 import textwrap
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
@@ -34,27 +34,39 @@ class Change:
     was: str
     instead: str
 
-    @contextmanager
-    def made(self) -> Iterator[None]:
-        """Have it so until the end of the block."""
-        function = _function(self.where)
-        before = function.__code__
-        function.__code__ = self._code(function)
-        try:
-            yield
-        finally:
-            function.__code__ = before
-
-    def _code(self, function: FunctionType) -> CodeType:
-        source = textwrap.dedent(inspect.getsource(function))
+    def on(self, source: str) -> str:
+        """Return the function's source with the change made."""
         if source.count(self.was) != 1:
             raise ValueError(f"{self.where} has {source.count(self.was)} times what was to be changed:\n{self.was}")
-        (changed,) = ast.parse(source.replace(self.was, self.instead)).body
-        assert isinstance(changed, ast.FunctionDef | ast.AsyncFunctionDef)
-        changed.decorator_list = []
-        flags = __future__.annotations.compiler_flag
-        module = compile(ast.Module([changed], []), f"<museum: {self.where}>", "exec", flags, dont_inherit=True)
-        return next(each for each in module.co_consts if isinstance(each, CodeType))
+        return source.replace(self.was, self.instead)
+
+
+@contextmanager
+def made(*changes: Change) -> Iterator[None]:
+    """Have the operator's code so until the end of the block."""
+    before: list[tuple[FunctionType, CodeType]] = []
+    try:
+        for where in dict.fromkeys(change.where for change in changes):
+            function = _function(where)
+            code = _compiled(function, [change for change in changes if change.where == where])
+            before.append((function, function.__code__))
+            function.__code__ = code
+        yield
+    finally:
+        for function, code in before:
+            function.__code__ = code
+
+
+def _compiled(function: FunctionType, changes: list[Change]) -> CodeType:
+    source = textwrap.dedent(inspect.getsource(function))
+    for change in changes:
+        source = change.on(source)
+    (changed,) = ast.parse(source).body
+    assert isinstance(changed, ast.FunctionDef | ast.AsyncFunctionDef)
+    changed.decorator_list = []
+    flags = __future__.annotations.compiler_flag
+    module = compile(ast.Module([changed], []), f"<museum: {changes[0].where}>", "exec", flags, dont_inherit=True)
+    return next(each for each in module.co_consts if isinstance(each, CodeType))
 
 
 def _function(where: str) -> FunctionType:
@@ -95,11 +107,3 @@ class Exhibit:
     caught_by: str
     """A regular expression that what is said about the story fits, when it is told with the defect."""
     taught: str
-
-    @contextmanager
-    def on_show(self) -> Iterator[None]:
-        """Have the operator as it would be with this defect, until the end of the block."""
-        with ExitStack() as stack:
-            for change in self.changes:
-                stack.enter_context(change.made())
-            yield

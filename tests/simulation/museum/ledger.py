@@ -88,7 +88,7 @@ EXHIBITS: Final = (
     Exhibit(
         name="What a parent hasn't got is used",
         origins={"UCloud #4128": f"{UCLOUD}/4128", "UCloud #1637": f"{UCLOUD}/1637"},
-        did="A project with one core-hour granted a hundred, and they could be used.",
+        did="A project with one core-hour granted a hundred; a job that used several ended in an accounting error.",
         protection="A path is open as far as every edge of it has room, up to a root.",
         changes=(
             Change(
@@ -104,7 +104,7 @@ EXHIBITS: Final = (
     ),
     Exhibit(
         name="Credits that were set aside are never given back",
-        origins={"holds without an expiry": ""},
+        origins={"prepaid holds": ""},
         did="Where a job's cost is reserved at its start, an end before its time has to release the rest.",
         protection="What is set aside is no entry of its own: it is the job's usage, until the job is over.",
         changes=(

@@ -268,7 +268,7 @@ EXHIBITS: Final = (
     ),
     Exhibit(
         name="A node's clock is believed",
-        origins={"kubelets' stamps": "https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/"},
+        origins={"kubelets' stamps": ""},
         did="Starts and ends are stamped by the node that they happen on, whose clock may be wrong.",
         protection="A start is clamped between the pod's creation and now, and the end is moved by as much.",
         changes=(Change("lifecycle.observe:_skew_ms", "return stamped_ms - max", "return 0 * max"),),
@@ -278,7 +278,7 @@ EXHIBITS: Final = (
     ),
     Exhibit(
         name="Several replicas are billed from the first one's start",
-        origins={"design": ""},
+        origins={"jobs of several pods": ""},
         did="A job of several pods is billed while some of them still wait for a node, when it can't do its work.",
         protection="Billing begins when all replicas run, and ends when the first one stops.",
         changes=(Change("lifecycle.observe:observe", "last = max(running,", "last = min(running,"),),

@@ -130,7 +130,7 @@ EXHIBITS: Final = (
     Exhibit(
         name="A restart forgets the deadlines",
         origins={"kubernetes #62134": f"{KUBERNETES}/62134"},
-        did="A deadline was kept in the memory of a controller that was restarted, and passed five minutes earlier.",
+        did="A controller was restarted, and a deadline of five minutes was noticed five minutes late.",
         protection="Whoever comes to lead looks at every job and plans every component anew.",
         changes=(
             Change(
@@ -190,7 +190,7 @@ EXHIBITS: Final = (
     ),
     Exhibit(
         name="Nobody but the operator can stop a job",
-        origins={"UCloud's IM (the provider's loop is the only one who stops)": ""},
+        origins={"UCloud's provider loop": ""},
         did="Whoever is dead when the credits run out stops nothing.",
         protection="Some seconds before, the pods get a deadline that their kubelet knows and obeys by itself.",
         changes=(Change("control.calls:Calls.arm", "if deadline_seconds is not None:", "if False:"),),

@@ -1,0 +1,177 @@
+"""Defects of what happens in between: a crash between two writes, an answer that is lost, two who decide at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from tests.simulation.loop import VirtualClock
+from tests.simulation.museum.exhibit import Change, Exhibit
+from tests.simulation.museum.oracles import check_stopped, everything_ends
+from tests.simulation.museum.stories import Accident, Scene
+from tests.simulation.network import FINE, Faults
+from tests.simulation.promises import killed, prepared, restarted, runs
+from tests.simulation.stories import job, wallet
+from ucloud_operator.kube.resources import PODS, UCLOUDJOBS
+
+if TYPE_CHECKING:
+    from tests.simulation.simulation import Simulation
+
+PLENTY: Final = 10**9
+KUBERNETES: Final = "https://github.com/kubernetes/kubernetes/issues"
+
+
+async def a_job_is_deleted_while_it_runs() -> None:
+    simulation = await prepared()
+    simulation.apply(wallet(quota=PLENTY), job())
+    await runs(simulation)
+    await simulation.pass_seconds(90)
+    simulation.delete(UCLOUDJOBS, "a")
+    await everything_ends(simulation)
+    assert not simulation.jobs()
+
+
+async def the_answer_to_a_settlement_is_lost() -> None:
+    simulation = await prepared()
+    simulation.apply(wallet(quota=PLENTY), job())
+    await runs(simulation)
+    await simulation.pass_seconds(90)
+    (replica,) = simulation.replicas
+
+    def lose(_: int) -> None:
+        settles = simulation.steps[-1].startswith("sent create walletstatements")
+        replica.network.faults = Faults(lost_answer=1) if settles else FINE
+
+    simulation.on_step = lose
+    simulation.delete(UCLOUDJOBS, "a")
+    await everything_ends(simulation)
+
+
+async def a_pod_is_deleted_by_force() -> None:
+    simulation = await prepared()
+    simulation.apply(wallet(quota=PLENTY), job())
+    await runs(simulation)
+    await simulation.pass_seconds(55)
+    (pod,) = simulation.pods()
+    simulation.api.delete(PODS, "physics", pod["metadata"]["name"], grace_seconds=0)
+    await everything_ends(simulation)
+
+
+async def a_node_is_lost_while_no_operator_is_there() -> None:
+    simulation = await prepared()
+    simulation.apply(wallet(quota=PLENTY), job())
+    await runs(simulation)
+    await killed(simulation)
+    for node in ("node-1", "node-2"):
+        simulation.kubelets.lose_node(node)
+    await simulation.pass_seconds(300)
+    await restarted(simulation)
+    await everything_ends(simulation)
+
+
+async def a_clock_is_wrong_for_a_minute_and_put_right() -> None:
+    simulation = await prepared()
+    simulation.apply(wallet(quota=200_000), job())
+    await runs(simulation)
+    await simulation.pass_seconds(30)
+    jump(simulation, -600_000)
+    await simulation.pass_seconds(60)
+    jump(simulation, 0)
+    await everything_ends(simulation)
+    check_stopped(simulation)
+
+
+def jump(simulation: Simulation, ahead_ms: int) -> None:
+    """Set the wall clock of the only operator's machine."""
+    (replica,) = simulation.replicas
+    clock = replica.operator._clock
+    assert isinstance(clock, VirtualClock)
+    clock.ahead_ms = ahead_ms
+
+
+EXHIBITS: Final = (
+    Exhibit(
+        name="A job goes before its bill is written down",
+        origins={"kubernetes #28486": f"{KUBERNETES}/28486"},
+        did="What had ended was counted by looking at what was still there, so it had to stay, or it didn't count.",
+        protection="A job's line stands in a statement before our finalizer goes, and its usage in its wallet.",
+        changes=(Change("lifecycle.decide:_leave", "if view.settled or not job.status.usage:", "if True:"),),
+        story=Scene(a_job_is_deleted_while_it_runs),
+        caught_by=r"physics/example-compute(: its usage fell| says \d+, its jobs used \d+)",
+        taught="The order of two writes is decided by a crash between them.",
+    ),
+    Exhibit(
+        name="What was settled is settled again",
+        origins={
+            "kubernetes #105200": f"{KUBERNETES}/105200",
+            "lago-api #3618": "https://github.com/getlago/lago-api/pull/3618",
+        },
+        did="A pod was counted, its finalizer removed, and seen once more with its finalizer: it was counted twice.",
+        protection="A statement has one line per uid; who comes back after a crash reads it before he writes.",
+        changes=(
+            Change(
+                "control.statements:Statements._leaves",
+                "if job.metadata.uid in self._world.settled(account).uids:",
+                "if False:",
+            ),
+            Change(
+                "lifecycle.statement:_with",
+                "more = (*spec.lines, *lines)",
+                "more = tuple({line.uid: line for line in (*spec.lines, *lines)}.values())",
+            ),
+            Change(
+                "lifecycle.statement:_with",
+                "total = sum(line.usage for line in more)",
+                "total = spec.total + sum(line.usage for line in lines)",
+            ),
+        ),
+        story=Scene(the_answer_to_a_settlement_is_lost),
+        caught_by=r"physics/example-compute says 150000, its jobs used 75000",
+        taught="Three protections had to go before it happened: the operator's memory, a set of lines, a sum of them.",
+    ),
+    Exhibit(
+        name="A pod is deleted by force, and its end with it",
+        origins={"kubectl delete --force": "https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/"},
+        did="With a grace of 0 an object is gone while its container still runs; its end is never seen.",
+        protection="Our finalizer holds the pod until its end is in the job's status, whoever deletes it and how.",
+        changes=(Change("lifecycle.pods:build_pod", '"finalizers": [FINALIZER],', '"finalizers": [],'),),
+        story=Scene(a_pod_is_deleted_by_force),
+        caught_by=r"was free for its last \d+ ms",
+        taught="Who has to see an end must be able to hold on to it.",
+    ),
+    Exhibit(
+        name="A node that is lost is billed until somebody looks",
+        origins={"opencost #232": "https://github.com/opencost/opencost/issues/232"},
+        did="Pods that had been evicted, and used nothing any more, were costed by what they had requested.",
+        protection="An end that nobody stamped is the last sign of life: what can't be proved isn't charged.",
+        changes=(Change("lifecycle.observe:_ended", "else pod.last_sign_of_life_ms", "else now_ms"),),
+        story=Scene(a_node_is_lost_while_no_operator_is_there),
+        caught_by=r"billed for \d+ ms after it had ended",
+        taught="Where nobody knows, the bill has to say so.",
+    ),
+    Exhibit(
+        name="A clock that is set is not noticed",
+        origins={"timers on a wall clock": ""},
+        did="Whoever sleeps until an instant of a clock that is put right meanwhile sleeps as long as it was wrong.",
+        protection="Nobody sleeps for more than a minute without looking at the clock again.",
+        changes=(Change("control.deadlines:Deadlines.run", "min(wait_ms, LONGEST_SLEEP_MS)", "wait_ms"),),
+        story=Scene(a_clock_is_wrong_for_a_minute_and_put_right),
+        caught_by=r"longer than it had credits for",
+        taught="Time is an input, and can be as wrong as any other.",
+    ),
+    Exhibit(
+        name="A bill on its way is seen to come, go and come",
+        origins={"here (43d01ec)": ""},
+        did="A wallet was published with a bill that was then lost, and again without it: its usage fell.",
+        protection="No wallet is published while a bill of its component is on its way, for two seconds at the most.",
+        changes=(
+            Change(
+                "control.wallets:Wallets._is_billing",
+                "if not any(self._world.decided.billed_ms(component)):",
+                "if True:",
+            ),
+        ),
+        story=Accident(seed=4),
+        caught_by=r"its usage fell",
+        taught="Numbers that are right in the end may be wrong on the way, and people look at them there.",
+    ),
+)
