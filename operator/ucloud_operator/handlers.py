@@ -3,7 +3,7 @@
 Kopf is asked for as little as it does best: the process with its signals, the login, and a raw watch of the four
 kinds. Its handlers are raw `on.event` ones that put the object into a store and return; they can't fail, so they need
 no retries, no annotations on anybody's objects and no finalizers of Kopf's. Nothing of ours depends on an event that
-Kopf might lose: jobs and wallets are listed in full when we begin to lead and every ten minutes.
+Kopf might lose: everything is listed in full when we begin to lead and every ten minutes.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ class Settings(BaseModel):
     notice_seconds: int = Field(
         default=10, ge=0, description="the least time between two publications of one wallet that nothing hurries"
     )
-    relist_seconds: int = Field(default=600, ge=10, description="how often jobs and wallets are listed in full")
+    relist_seconds: int = Field(default=600, ge=10, description="how often jobs, wallets and pods are listed in full")
     lease_seconds: int = Field(default=15, ge=3, description="how long a dead leader keeps the lease")
     renew_seconds: int = Field(default=5, ge=1, description="how often the leader renews the lease")
     workers: int = Field(default=32, ge=1, description="jobs and wallets that are worked on at once")

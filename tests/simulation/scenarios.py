@@ -15,7 +15,7 @@ from tests.simulation.bounds import check_bounds
 from tests.simulation.promises import top_up
 from tests.simulation.stories import CATEGORY, allocation, application, group, job, product, wallet
 from ucloud_operator.api import JobState, Wallet
-from ucloud_operator.api.statement import WalletStatement
+from ucloud_operator.api.statement import StatementLine, WalletStatement
 from ucloud_operator.kube.resources import LEASES, PODS, UCLOUDJOBS, WALLETS, WALLETSTATEMENTS
 
 if TYPE_CHECKING:
@@ -65,11 +65,12 @@ class Scenario:
 
 def _ending(simulation: Simulation, *, exact: bool) -> Ending:
     wallets = [Wallet.model_validate(thing) for thing in simulation.api.storage.every(WALLETS)]
+    present = {job.metadata.uid for job in simulation.jobs()}
     ending: Ending = {
         "jobs": {job.key: (str(job.status.state), job.status.reason) for job in simulation.jobs()},
         "told": {job.key: [str(each.state) for each in job.status.updates if each.state] for job in simulation.jobs()},
         "runs": {job.key: len(job.status.runs) for job in simulation.jobs()},
-        "lines": [line.job for statement in _statements(simulation) for line in statement.spec.lines],
+        "lines": [line.job for line in _lines(simulation) if line.uid not in present],
         "locked": {wallet.key: wallet.status.locked for wallet in wallets},
         "pods": len(simulation.api.list(PODS)),
     }
@@ -79,8 +80,9 @@ def _ending(simulation: Simulation, *, exact: bool) -> Ending:
     return ending
 
 
-def _statements(simulation: Simulation) -> list[WalletStatement]:
-    return [WalletStatement.model_validate(each) for each in simulation.api.list(WALLETSTATEMENTS)]
+def _lines(simulation: Simulation) -> list[StatementLine]:
+    statements = map(WalletStatement.model_validate, simulation.api.list(WALLETSTATEMENTS))
+    return [line for statement in statements for line in statement.spec.lines]
 
 
 async def _be_quiet(simulation: Simulation) -> None:

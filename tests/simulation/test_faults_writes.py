@@ -40,14 +40,14 @@ def crashes(*, writes: bool, every: int) -> list[tuple[str, int, str, float]]:
 
 def retold(name: str, crash_at: tuple[int, str], away_seconds: float, *, writes: bool) -> None:
     """Play a scenario with a crash, and compare its end."""
-    scenario = BY_NAME[name]
+    scenario, expected = BY_NAME[name], undisturbed(name).ending
 
     async def story() -> None:
         simulation = Simulation()
         crash = Crash(simulation, *crash_at, writes=writes)
         away = None if scenario.operators > 1 else away_seconds
         async with crashing(simulation, crash, away_seconds=away):
-            assert await scenario.told(simulation) == undisturbed(name).ending
+            assert await scenario.told(simulation) == expected
             assert crash.dead.is_set(), "it never came to that request"
 
     play(story())
@@ -65,6 +65,8 @@ def test_killed_at_a_read(name: str, number: int, point: str, away_seconds: floa
 
 @pytest.mark.parametrize("turn", sampled(range(1, undisturbed("exhaustion").turns), 101))
 def test_killed_between_any_two_turns_of_its_loop(turn: int) -> None:
+    expected = undisturbed("exhaustion").ending
+
     async def story() -> None:
         simulation, killed = Simulation(), asyncio.Event()
 
@@ -76,7 +78,7 @@ def test_killed_between_any_two_turns_of_its_loop(turn: int) -> None:
         assert isinstance(loop, VirtualLoop)
         loop.at_turn(loop.turns + turn, kill)
         replacing = asyncio.create_task(replaced(simulation, killed, 3))
-        assert await BY_NAME["exhaustion"].told(simulation) == undisturbed("exhaustion").ending
+        assert await BY_NAME["exhaustion"].told(simulation) == expected
         await replacing
 
     play(story())

@@ -231,10 +231,14 @@ class Operator:
         return True
 
     async def _relist(self) -> None:
-        """List jobs and wallets in full now and then: Kopf never tells of what vanished while its watch was down."""
+        """List everything in full now and then.
+
+        Kopf never tells of what vanished while its watch was down; and a job whose pod has ended without our knowing
+        would run on for ever, were it only once in the life of a cluster that a watch forgets something.
+        """
         while True:
             await self._clock.sleep(self._settings.relist_seconds)
-            for each in self._lists:
+            for each in (self.pods, *self._lists):
                 await self._listed(each)
             if self.leading:
                 await self._statements.close_months()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import Counter
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
 from tests.simulation.faults.crashes import FIRST, Requests
+from tests.simulation.faults.events import is_event
 from tests.simulation.loop import VirtualLoop, play
 from tests.simulation.network import Way
 from tests.simulation.scenarios import BY_NAME, Ending
@@ -48,11 +48,6 @@ class _Told(Way):
         if process is not None and process.name == FIRST and is_event(line):
             self.events[request.resource.plural] += 1
         return [(0, line)]
-
-
-def is_event(line: bytes) -> bool:
-    """Say whether a watch's line tells of an object."""
-    return json.loads(line)["type"] in {"ADDED", "MODIFIED", "DELETED"}
 
 
 @cache
