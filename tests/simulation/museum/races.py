@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from tests.simulation.loop import VirtualClock
 from tests.simulation.museum.exhibit import Change, Exhibit
 from tests.simulation.museum.oracles import check_stopped, everything_ends
-from tests.simulation.museum.stories import Accident, Scene
+from tests.simulation.museum.stories import Scene
 from tests.simulation.network import FINE, Faults
-from tests.simulation.promises import killed, prepared, restarted, runs
+from tests.simulation.promises import killed, prepared, restarted, runs, top_up
 from tests.simulation.stories import job, wallet
 from ucloud_operator.kube.resources import PODS, UCLOUDJOBS
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from tests.simulation.simulation import Simulation
 
 PLENTY: Final = 10**9
+HEARS_LATE: Final = Faults(event_latency_ms=(60_000, 60_000))
 KUBERNETES: Final = "https://github.com/kubernetes/kubernetes/issues"
 
 
@@ -78,6 +80,26 @@ async def a_clock_is_wrong_for_a_minute_and_put_right() -> None:
     jump(simulation, 0)
     await everything_ends(simulation)
     check_stopped(simulation)
+
+
+async def a_wallet_is_edited_while_a_late_bill_is_on_its_way() -> None:
+    """The end of a job is heard of a minute late, and its bill gets through at the third attempt."""
+    simulation = await prepared(exit_after="30s")
+    simulation.apply(wallet(quota=PLENTY), job())
+    await runs(simulation)
+    (replica,) = simulation.replicas
+    replica.network.faults = HEARS_LATE
+    attempts: list[str] = []
+
+    def lose(_: int) -> None:
+        replica.network.faults = HEARS_LATE
+        if simulation.steps[-1].startswith("sent patch ucloudjobs") and len(attempts) < 2:
+            attempts.append(simulation.steps[-1])
+            replica.network.faults = replace(HEARS_LATE, lost_request=1)
+            top_up(simulation, 1000, str(len(attempts) + 1))
+
+    simulation.on_step = lose
+    await everything_ends(simulation)
 
 
 def jump(simulation: Simulation, ahead_ms: int) -> None:
@@ -170,8 +192,8 @@ EXHIBITS: Final = (
                 "if True:",
             ),
         ),
-        story=Accident(seed=4),
-        caught_by=r"its usage fell",
+        story=Scene(a_wallet_is_edited_while_a_late_bill_is_on_its_way),
+        caught_by="physics/example-compute: its usage fell",
         taught="Numbers that are right in the end may be wrong on the way, and people look at them there.",
     ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from tests.simulation.accidents import MINUTES, Accidents
+from tests.simulation import accidents
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -20,19 +20,21 @@ class Story(Protocol):
 
 
 @dataclass(frozen=True)
-class Accident:
-    """A random story, by its seed."""
+class Accidents:
+    """Random stories, one after the other: where it takes luck to meet a defect, there are some to meet it in."""
 
-    seed: int
+    seeds: int
     minutes: int = 4
-    operators: str = "one"
 
     async def __call__(self) -> None:
-        pace = replace(MINUTES, minutes=self.minutes)
-        await Accidents(self.seed, pace, several_operators=self.operators == "several").play()
+        for seed in range(self.seeds):
+            story = accidents.Accidents(seed, replace(accidents.MINUTES, minutes=self.minutes))
+            await story.play()
+            for replica in story.simulation.replicas:
+                replica.process.kill()
 
     def __str__(self) -> str:
-        return f"accidents, seed {self.seed}, {self.minutes} min, {self.operators}"
+        return f"{self.seeds} random stories of {self.minutes} minutes, seeds 0 to {self.seeds - 1}"
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from tests.simulation import kopf_feed
 from tests.simulation.admission import OPERATOR
 from tests.simulation.museum.exhibit import Change, Exhibit
 from tests.simulation.museum.oracles import check_ended, everything_ends
-from tests.simulation.museum.stories import Accident, Scene
+from tests.simulation.museum.stories import Accidents, Scene
 from tests.simulation.network import FINE, Faults
 from tests.simulation.promises import killed, prepared
 from tests.simulation.simulation import Simulation
@@ -188,7 +188,7 @@ EXHIBITS: Final = (
         did="Decisions were made from a cache that was behind the controller's own writes: too many pods were made.",
         protection="The newest version wins, whoever brings it; the answer to an own write is news, too.",
         changes=(Change("kube.store:Store.apply", "if entry is not None and version <= entry.version:", "if False:"),),
-        story=Accident(seed=0),
+        story=Accidents(seeds=6),
         caught_by="its usage fell from",
         taught="Conflicts kept the jobs right; the wallets, which are worked out from all of them, were wrong.",
     ),
