@@ -65,12 +65,12 @@ MINUTES: Final = Pace(
     minutes=10, people_seconds=8, fate_seconds=45, stretch=1, plenty=1, names=7, submissions=6, watch_seconds=20
 )
 DAYS: Final = Pace(
-    minutes=2880,
-    people_seconds=120,
+    minutes=6 * 24 * 60,
+    people_seconds=300,
     fate_seconds=7200,
-    stretch=3000,
-    plenty=30_000,
-    names=60,
+    stretch=8000,
+    plenty=100_000,
+    names=80,
     submissions=24,
     watch_seconds=1800,
 )
