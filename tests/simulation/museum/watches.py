@@ -35,7 +35,7 @@ async def all_watches_fall_silent() -> None:
     simulation.start_operator(FALLS_SILENT)
     await silent(simulation)
     simulation.apply(job())
-    await everything_ends(simulation)
+    await everything_ends(simulation, within_seconds=300)
 
 
 async def history_is_forgotten_while_watches_are_silent() -> None:
@@ -46,7 +46,7 @@ async def history_is_forgotten_while_watches_are_silent() -> None:
     simulation.apply(product("another"))
     simulation.api.compact()
     simulation.apply(job())
-    await everything_ends(simulation)
+    await everything_ends(simulation, within_seconds=300)
 
 
 async def a_product_is_deleted_while_watches_are_silent() -> None:
