@@ -99,8 +99,9 @@ def check(kind: Kind, thing: Json, old: Json | None = None) -> None:
     if kind.is_custom:
         schema = schema_of(kind.resource)
         found = list(chain(mistakes_in_metadata(thing["metadata"]), mistakes(thing, schema)))
-        for mistake in found or broken_rules(thing, ABSENT if old is None else old, schema):
-            raise invalid(kind.resource, thing["metadata"]["name"], mistake)
+        found = found or list(broken_rules(thing, ABSENT if old is None else old, schema))
+        if found:
+            raise invalid(kind.resource, thing["metadata"]["name"], ", ".join(found))
     elif kind.resource == PODS:
         _check_pod(thing, old)
     elif kind.resource == EVENTS and old is None:

@@ -167,3 +167,24 @@ def test_one_parent_of_two_is_deleted_and_the_other_pays_on() -> None:
         check_bills(simulation)
 
     play(story())
+
+
+def test_what_a_free_project_used_is_kept_though_nobody_pays_for_it() -> None:
+    async def story() -> None:
+        simulation = Simulation()
+        simulation.start_operator()
+        faculties(simulation)
+        free = wallet(groups=[group(allocation(10**6), parent=f"{each}/{NAME}") for each in ("arts", "bio")], free=True)
+        simulation.apply(free, namespace="free")
+        simulation.apply(job(minutes=2), namespace="free")
+        await simulation.until(lambda: simulation.job(namespace="free").status.state is JobState.RUNNING)
+        await simulation.pass_seconds(90)
+        assert simulation.wallet(namespace="free").status.total_usage > 0
+        await simulation.until(simulation.is_over, within_seconds=300)
+        simulation.delete(UCLOUDJOBS, "a", namespace="free")
+        await simulation.pass_seconds(700)
+        status = simulation.wallet(namespace="free").status
+        assert (status.total_usage, status.settled_usage, status.excess) == (100_000, 100_000, 0)
+        assert numbers(simulation)["bio"][0] == numbers(simulation)["arts"][0] == 0
+
+    play(story())

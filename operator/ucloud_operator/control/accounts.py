@@ -46,7 +46,7 @@ def runs_of(job: UCloudJob, end_ms: int | None) -> tuple[Run, ...]:
 
 def departed_from(wallet: Wallet, wallets: Mapping[str, Wallet]) -> tuple[DepartedWallet, ...]:
     """Return the wallets below that are gone; one of the same name that has come back goes on for the one that went."""
-    return tuple(gone for gone in wallet.status.departed if not _is_back(gone, wallet.key, wallets.get(gone.key)))
+    return tuple(gone for gone in wallet.status.departed if not _is_back(gone, wallet, wallets.get(gone.key)))
 
 
 def returning_to(wallet: Wallet, wallets: Mapping[str, Wallet]) -> dict[str, int]:
@@ -56,14 +56,20 @@ def returning_to(wallet: Wallet, wallets: Mapping[str, Wallet]) -> dict[str, int
     return {
         key: sum(gone.usage for gone in parent.status.departed if gone.key == wallet.key)
         for key, parent in wallets.items()
-        if any(gone.uid != wallet.metadata.uid for gone in parent.status.departed if gone.key == wallet.key)
+        if _pay_for_the_same(parent, wallet)
+        and any(gone.uid != wallet.metadata.uid for gone in parent.status.departed if gone.key == wallet.key)
     }
 
 
-def _is_back(gone: DepartedWallet, parent_key: str, wallet: Wallet | None) -> bool:
-    if wallet is None or wallet.metadata.uid == gone.uid:
+def _is_back(gone: DepartedWallet, parent: Wallet, wallet: Wallet | None) -> bool:
+    if wallet is None or wallet.metadata.uid == gone.uid or not _pay_for_the_same(parent, wallet):
         return False
-    return any(group.parent is not None and group.parent.key == parent_key for group in wallet.status.groups)
+    return any(group.parent is not None and group.parent.key == parent.key for group in wallet.status.groups)
+
+
+def _pay_for_the_same(parent: Wallet, wallet: Wallet) -> bool:
+    """Say whether a wallet can be one again that was below the other: one of its name may be for something else."""
+    return parent.spec.pays_for.reference == wallet.spec.pays_for.reference
 
 
 def tree_accounts(wallets: Mapping[str, Wallet], local: Mapping[str, int]) -> Iterable[Account]:
@@ -98,8 +104,13 @@ def tree_accounts(wallets: Mapping[str, Wallet], local: Mapping[str, int]) -> It
         )
 
 
-def tangle_accounts(wallets: Mapping[str, Wallet], had: Mapping[str, WalletCheckpoint]) -> Iterable[Account]:
-    """Build the ledger's wallets from a checkpoint, with what each used itself worked out from what its edges carry."""
+def tangle_accounts(
+    wallets: Mapping[str, Wallet], had: Mapping[str, WalletCheckpoint], free: Mapping[str, int]
+) -> Iterable[Account]:
+    """Build the ledger's wallets from a checkpoint, with what each used itself worked out from what its edges carry.
+
+    `free` says what those used themselves whose own usage no edge carries: the free ones.
+    """
     written = {(key, gone.uid) for key, wallet in wallets.items() for gone in departed_from(wallet, wallets)}
     had_edges = {key: tuple(map(edge_of, had[key].groups)) for key in wallets}
     edges = {
@@ -112,10 +123,11 @@ def tangle_accounts(wallets: Mapping[str, Wallet], had: Mapping[str, WalletCheck
             inflow[edge.parent] += edge.usage
     for key, wallet in wallets.items():
         carried = sum(edge.usage for edge in had_edges[key]) + had[key].excess
+        departed = sum(gone.usage for gone in departed_from(wallet, wallets))
         yield Account(
             name=key,
             edges=edges[key],
-            local_usage=max(0, carried - inflow[key]),
+            local_usage=free[key] + departed if key in free else max(0, carried - inflow[key]),
             free_to_use=wallet.spec.pays_for.free_to_use,
             blocked=had[key].blocked,
         )

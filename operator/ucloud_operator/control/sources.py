@@ -151,7 +151,23 @@ class Sources:
             for job in self.jobs_of(key)
             if (meter := tangle_meter(job, key, checkpoint, self._end_ms(job, ends))) is not None
         ]
-        return State(checkpoint.spec.at, tuple(tangle_accounts(wallets, had)), tuple(meters))
+        charged = {meter.uid: meter.charged for meter in meters}
+        free = {
+            key: self._own_usage(wallet, had[key].opening_usage, charged)
+            for key, wallet in wallets.items()
+            if wallet.spec.pays_for.free_to_use
+        }
+        return State(checkpoint.spec.at, tuple(tangle_accounts(wallets, had, free)), tuple(meters))
+
+    def _own_usage(self, wallet: Wallet, opening_usage: int, charged: Mapping[str, int]) -> int:
+        """Return what a wallet used itself, by its statements and its jobs."""
+        settled, uid = self._world.settled(account_of(wallet)), wallet.metadata.uid
+        unsettled = (
+            charged.get(job.metadata.uid, job.status.usage)
+            for job in self.jobs_of(wallet.key)
+            if job.metadata.uid not in settled.uids and (job.status.wallet is None or job.status.wallet.uid == uid)
+        )
+        return opening_usage + settled.usage + sum(unsettled)
 
     def _end_ms(self, job: UCloudJob, ends: Mapping[str, int]) -> int | None:
         """Return when a job's open run ends, as far as that is decided."""

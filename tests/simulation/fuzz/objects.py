@@ -32,9 +32,9 @@ KINDS: Final = (WALLETS, UCLOUDJOBS, COMPUTEPRODUCTS, APPLICATIONS, WALLETSTATEM
 WRITTEN_BY_PEOPLE: Final = (WALLETS, UCLOUDJOBS, COMPUTEPRODUCTS, APPLICATIONS)
 
 NAMES: Final = ("a", "b", "c", "d", "example-compute", "x" * 45)
-CATEGORIES: Final = ("fuzz", "fuzz", "fuzz", "other", "ünïcode category 🦀")
-PROVIDERS: Final = ("fuzz", "fuzz", "fuzz", "example")
-VERSIONS: Final = ("1.0.0", "1.0.0", "2")
+CATEGORIES: Final = (*("fuzz",) * 8, "other", "ünïcode category 🦀")
+PROVIDERS: Final = (*("fuzz",) * 8, "example")
+VERSIONS: Final = (*("1.0.0",) * 6, "2")
 
 
 class Objects:
@@ -88,12 +88,13 @@ class Objects:
         hints: dict[str, Callable[[], Any]] = {
             "spec.application.name": lambda: choose(NAMES),
             "spec.application.version": lambda: choose(VERSIONS),
+            "spec.name": lambda: choose(NAMES),
             "spec.version": lambda: choose(VERSIONS),
             "spec.product.id": lambda: choose(NAMES),
             "spec.product.category": category["name"],
             "spec.product.provider": category["provider"],
             "spec.replicas": lambda: choose((1, 1, 1, 2, 3)),
-            "spec.price": lambda: choose((0, 1, 60_000, 60_000, 9 * 10**18)),
+            "spec.price": lambda: choose((0, 1, 60_000, 60_000, 60_000, 9 * 10**18)),
             "spec.image": lambda: "registry.example.com/acme/web:1.0.0",
             "spec.env": lambda: choose(({}, {"DEVCLUSTER_EXIT_AFTER": "20s"}, {"A": "$(B)"})),
             "spec.tolerations": list,
@@ -104,7 +105,7 @@ class Objects:
             "spec.paysFor.accountingFrequency": lambda: "PERIODIC_MINUTE",
             "spec.allocationGroups[].parent": parent,
             "spec.allocationGroups[].allocations[].id": lambda: choose(NAMES),
-            "spec.allocationGroups[].allocations[].quota": lambda: choose((0, 1, 10**5, 10**6, 10**6, 9 * 10**18)),
+            "spec.allocationGroups[].allocations[].quota": lambda: choose((0, 1, 10**5, *(10**6,) * 4, 9 * 10**18)),
             "spec.allocationGroups[].allocations[].startDate": lambda: "2020-01-01T00:00:00Z",
             "spec.openingUsage": lambda: choose((0, 0, 0, 1, 10**5)),
         }

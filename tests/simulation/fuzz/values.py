@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from tests.simulation.objects import Json
 
+USUAL: Final = frozenset({"allocationGroups", "allocations"})
+"""Optional fields without which an object is good for little."""
+
 INT64: Final = (-(2**63), 2**63 - 1)
 SMALL: Final = 12
 LONG: Final = 300
@@ -114,5 +117,5 @@ class Values:
         return {
             name: self.of(node, f"{path}.{name}".lstrip("."))
             for name, node in schema.get("properties", {}).items()
-            if name != "status" and (name in required or self.chance.random() < 0.4)
+            if name != "status" and (name in required or self.chance.random() < (0.9 if name in USUAL else 0.4))
         }

@@ -1,0 +1,45 @@
+"""Names that are used again: whoever comes under the name of one who went takes over what was the same, and no more."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.simulation.loop import play
+from tests.simulation.simulation import Simulation
+from tests.simulation.stories import allocation, application, group, job, product, wallet
+from ucloud_operator.kube.resources import WALLETS
+
+NAME = "example-compute"
+COST = 50_000
+
+
+@pytest.mark.parametrize("several_parents", [False, True], ids=["one parent", "several parents"])
+@pytest.mark.parametrize("category", ["storage", NAME])
+def test_what_a_deleted_wallet_had_used_stays_used_whoever_has_its_name(
+    several_parents: bool,  # noqa: FBT001  # a parameter
+    category: str,
+) -> None:
+    parents = [f"root/{NAME}", *([f"spare/{NAME}"] if several_parents else [])]
+
+    def below(category: str) -> dict[str, object]:
+        return wallet(category=category, groups=[group(allocation(10**6), parent=parent) for parent in parents])
+
+    async def story() -> None:
+        simulation = Simulation()
+        simulation.start_operator()
+        simulation.apply(product(), application())
+        for namespace in ("root", "spare"):
+            simulation.apply(wallet(quota=10**9), namespace=namespace)
+        simulation.apply(below(NAME), job(minutes=1), namespace="lab")
+        await simulation.pass_seconds(5)
+        await simulation.until(simulation.is_over, within_seconds=200)
+        simulation.delete(WALLETS, NAME, namespace="lab")
+        await simulation.until(lambda: not simulation.exists(WALLETS, NAME, namespace="lab"))
+        simulation.apply(below(category), namespace="lab")
+        await simulation.pass_seconds(120)
+        assert simulation.wallet(namespace="root").status.total_usage == COST
+        status = simulation.wallet(namespace="lab").status
+        assert status.total_usage == (COST if category == NAME else 0)
+        assert status.blocked.partition(":")[0] == ("" if category == NAME else "CategoryMismatch")
+
+    play(story())
