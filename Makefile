@@ -61,6 +61,10 @@ bench: install  ## Measure how long the ledger takes, against what is promised, 
 crds: install  ## Write crds/ anew from the models in operator/ucloud_operator/api.
 	@$(RUN)/ucloud-operator crds --output crds
 
+.PHONY: chart
+chart: install  ## Write the Helm chart's copy of what kustomize makes of manifests/.
+	@$(DEVCLUSTER) kubectl kustomize manifests >charts/ucloud-operator/files/installation.yaml
+
 .PHONY: format
 format: install  ## Format the code.
 	@$(RUN)/ruff check --quiet --fix-only .

@@ -69,6 +69,13 @@ KWOK = Module(
     package="sigs.k8s.io/kwok/cmd/kwok",
     usual_minutes="1 to 2 minutes",
 )
+HELM = Module(
+    name="helm",
+    what="Helm (renders the chart)",
+    sources=_SOURCES / "helm",
+    package="helm.sh/helm/v4/cmd/helm",
+    usual_minutes="2 to 3 minutes",
+)
 
 
 def cache() -> Path:

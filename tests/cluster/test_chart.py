@@ -1,0 +1,125 @@
+"""The Helm chart installs what kustomize does, in every way in which that can be varied."""
+
+import json
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+import yaml
+
+from devcluster.build import HELM, built
+from devcluster.programs import find_programs
+from ucloud_operator.settings import Settings
+
+ROOT = Path(__file__).parent.parent.parent
+CHART = ROOT / "charts" / "ucloud-operator"
+THE_PODS_OWN = {"namespace", "identity", "http_host", "http_port"}
+"""Settings that the Deployment itself gives, or has a port and a probe for."""
+
+Things: TypeAlias = Mapping[tuple[str, str], Mapping[str, Any]]
+
+
+def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*map(str, command)], capture_output=True, text=True, check=False, cwd=ROOT)
+
+
+def helm(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return run(built(HELM) / "helm", *arguments)
+
+
+def template(*options: str, namespace: str = "ucloud-system") -> Things:
+    rendered = helm("template", "ucloud-operator", str(CHART), f"--namespace={namespace}", *options)
+    assert rendered.returncode == 0, rendered.stderr
+    return things(rendered.stdout)
+
+
+def kustomize(folder: str = "manifests") -> str:
+    made = run(find_programs().kubectl, "kustomize", folder)
+    assert made.returncode == 0, made.stderr
+    return made.stdout
+
+
+def things(manifests: str) -> Things:
+    """All objects but the namespace, which has to be there before Helm is."""
+    found = {(thing["kind"], thing["metadata"]["name"]): thing for thing in yaml.safe_load_all(manifests) if thing}
+    for (kind, _), thing in found.items():
+        if "AdmissionPolicy" in kind:
+            thing["metadata"].pop("namespace", None)  # they have none, which kustomize doesn't know
+    return {name: thing for name, thing in found.items() if thing["kind"] != "Namespace"}
+
+
+def test_its_copy_of_the_manifests_is_current() -> None:
+    assert (CHART / "files" / "installation.yaml").read_text() == kustomize(), "make chart"
+
+
+def test_helm_finds_nothing_wrong_with_it() -> None:
+    linted = helm("lint", "--strict", str(CHART))
+    assert linted.returncode == 0, linted.stdout
+
+
+@pytest.mark.parametrize(
+    ("folder", "options", "namespace"),
+    [
+        ("manifests", (), "ucloud-system"),
+        ("manifests/overlays/elsewhere", (), "billing"),
+        ("manifests/overlays/without-stamps", ("--set=policies.stamps=false",), "ucloud-system"),
+        ("manifests/base", ("--set=policies.enabled=false",), "ucloud-system"),
+    ],
+)
+def test_it_installs_what_kustomize_does(folder: str, options: tuple[str, ...], namespace: str) -> None:
+    assert template(*options, namespace=namespace) == things(kustomize(folder))
+
+
+def test_it_brings_the_kinds_along() -> None:
+    shown = helm("show", "crds", str(CHART))
+    names = {thing["metadata"]["name"] for thing in yaml.safe_load_all(shown.stdout) if thing}
+    assert names == {path.stem for path in (ROOT / "crds").glob("*.yaml")}
+
+
+def test_values_change_what_they_say() -> None:
+    values = {
+        "image": {"repository": "registry.example.com/ucloud-operator", "tag": "0.2.0", "pullPolicy": "Always"},
+        "imagePullSecrets": [{"name": "registry"}],
+        "replicas": 1,
+        "priorityClassName": "system-cluster-critical",
+        "nodeSelector": {"node-role.kubernetes.io/control-plane": ""},
+        "tolerations": [{"operator": "Exists"}],
+        "settings": {"arm-seconds": 30},
+    }
+    changed = template(*(f"--set-json={name}={json.dumps(value)}" for name, value in values.items()))
+    deployment = changed["Deployment", "ucloud-operator"]["spec"]
+    pod = deployment["template"]["spec"]
+    (container,) = pod["containers"]
+    assert deployment["replicas"] == 1
+    assert container["image"] == "registry.example.com/ucloud-operator:0.2.0"
+    assert container["imagePullPolicy"] == "Always"
+    assert container["args"] == ["run", "--log-format=json", "--arm-seconds=30"]
+    assert {name: pod[name] for name in values if name in pod} == {
+        name: values[name] for name in ("imagePullSecrets", "priorityClassName", "nodeSelector", "tolerations")
+    }
+
+
+@pytest.mark.parametrize(
+    ("value", "complaint"),
+    [
+        ("settings.arm-secnds=30", "additional properties 'arm-secnds' not allowed"),
+        ("settings.arm-seconds=soon", "want integer"),
+        ("replica=1", "additional properties 'replica' not allowed"),
+        ("image.pullPolicy=never", "value must be one of"),
+    ],
+)
+def test_a_value_that_means_nothing_is_refused(value: str, complaint: str) -> None:
+    refused = helm("template", "ucloud-operator", str(CHART), f"--set={value}")
+    assert refused.returncode != 0
+    assert complaint in refused.stderr
+
+
+def test_it_knows_every_setting() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    known = schema["properties"]["settings"]["properties"]
+    assert set(known) == {name.replace("_", "-") for name in set(Settings.model_fields) - THE_PODS_OWN}
+    for name, said in known.items():
+        field = Settings.model_fields[name.replace("-", "_")]
+        assert said["description"] == f"{field.description} (default {field.default})"
