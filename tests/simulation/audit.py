@@ -43,8 +43,6 @@ class Audit:
         """Set where a story cuts quotas below what was used."""
         self.pods: dict[str, Json] = {}
         """Every pod that ever was, in its last state, by uid."""
-        self.told_ms: dict[str, int] = {}
-        """When each pod was first given a deadline, by uid."""
         self.jobs: dict[str, UCloudJob] = {}
         """Every job that ever was, in its last state, by uid."""
         self.ended_for: dict[tuple[str, int], str] = {}
@@ -150,8 +148,6 @@ class Audit:
     def _look_at_pod(self, pod: Json) -> None:
         uid = pod["metadata"]["uid"]
         self.pods[uid] = pod
-        if "activeDeadlineSeconds" in pod["spec"]:
-            self.told_ms.setdefault(uid, self._api.now_ms())
         labels = pod["metadata"].get("labels", {})
         mine = labels.get("ucloud.dk/job-uid"), labels.get("ucloud.dk/rank")
         for other in self._kubelets.running:

@@ -33,7 +33,7 @@ def check_bounds(simulation: Simulation, *, late_seconds: float = 0) -> None:
         if simulation.audit.ended_for.get((job.metadata.uid, run.number)) not in ENDED_BY_TIME:
             continue
         assert run.ended_at is not None
-        told = simulation.audit.told_ms.get(uid, run.ended_at + 1) <= run.ended_at
+        told = kubelets.told_ms.get(uid, run.ended_at + 1) <= run.ended_at
         from_ms = run.ended_at if told else _somebody_leads_ms(simulation, run.ended_at)
         until_ms = from_ms + STOPPING_MS + round(1000 * late_seconds)
         ended_ms = kubelets.finished_ms.get(uid, simulation.clock.now_ms())

@@ -41,6 +41,8 @@ class Kubelets:
         self.finished_ms: dict[str, int] = {}
         """When containers really ended, to the millisecond, by this simulation's clock."""
         self.started_ms: dict[str, int] = {}
+        self.told_ms: dict[str, int] = {}
+        """When their kubelets first heard of a deadline of pods."""
         self.lost: set[str] = set()
         """Pods whose node was lost under them."""
         self._nodes = nodes

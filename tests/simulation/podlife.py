@@ -74,6 +74,8 @@ class PodLife:
         if self._pod is not None:
             self._pod = pod
             self._news.set()
+        if pod is not None and "activeDeadlineSeconds" in pod["spec"]:
+            self._kubelets.told_ms.setdefault(self._uid, self._kubelets.api.now_ms())
 
     async def _take_later(self, pod: Json | None) -> None:
         await self._kubelets.reached(self.node)

@@ -7,6 +7,7 @@ is so, never on the time alone; and nobody does anything while the API server is
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 Ending: TypeAlias = dict[str, Any]
 """What must be so at the end of a story, by what it is called."""
 
-PATIENCE_SECONDS = 1500
+PATIENCE_SECONDS = 6000
 SETTLING_SECONDS = 75
 """After the end of a story: until everything about it was published."""
 QUIET_SECONDS = 60
@@ -51,16 +52,27 @@ class Scenario:
         for _ in range(self.operators):
             simulation.start_operator()
         await self.play(simulation)
-        await until(
-            simulation, lambda: any(replica.operator.leading for replica in simulation.replicas if replica.alive)
-        )
-        await simulation.pass_seconds(SETTLING_SECONDS)
+        await _settled(simulation)
         check_bills(simulation, exact=exact)
         check_bounds(simulation, late_seconds=late_seconds)
         simulation.audit.check_books()
         await _be_quiet(simulation)
         simulation.check()
         return _ending(simulation, exact=self.exact)
+
+
+async def _settled(simulation: Simulation) -> None:
+    """Wait until somebody led and was reachable for long enough to have published everything."""
+    since, loop = 0.0, asyncio.get_running_loop()
+
+    def met() -> bool:
+        nonlocal since
+        if simulation.api.is_away or not simulation.is_led:
+            since = loop.time()
+        return loop.time() >= since + SETTLING_SECONDS
+
+    since = loop.time()
+    await until(simulation, met)
 
 
 def _ending(simulation: Simulation, *, exact: bool) -> Ending:

@@ -199,6 +199,11 @@ class Simulation:
             return False
         return True
 
+    @property
+    def is_led(self) -> bool:
+        """Whether an operator leads, as far as it knows."""
+        return any(each.operator.leading and each.process.runs for each in self.replicas)
+
     def is_over(self) -> bool:
         """Say whether all jobs have ended and no pod of theirs is held or runs any more."""
         held = any("finalizers" in pod["metadata"] for pod in self.api.storage.every(PODS))
@@ -226,8 +231,7 @@ class Simulation:
     def check(self) -> None:
         """Raise what went wrong meanwhile."""
         self.audit.check()
-        leading = any(each.operator.leading and each.process.runs for each in self.replicas)
-        self.led.append((self.clock.now_ms(), leading and not self.api.is_away))
+        self.led.append((self.clock.now_ms(), self.is_led and not self.api.is_away))
         for replica in self.replicas:
             assert replica.alive or replica.process.failure is None
 
