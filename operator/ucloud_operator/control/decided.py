@@ -37,9 +37,10 @@ class Bill:
 class Decided:
     """Decisions under way, each as long as its `with` block lasts."""
 
-    def __init__(self, touch: Callable[[str], None]) -> None:
-        """Take whom to tell of which wallet (by key) something is decided or forgotten."""
+    def __init__(self, touch: Callable[[str], None], failed: Callable[[str], None]) -> None:
+        """Take whom to tell of which wallet (by key) something is decided or forgotten, and that it has failed."""
         self._touch = touch
+        self._failed = failed  # plans may have been made meanwhile that had it done
         self._ends_ms: dict[str, int] = {}  # by job uid
         self._bills: dict[str, Bill] = {}  # by job uid
         self._published: dict[str, tuple[str, WalletStatus]] = {}  # by wallet: of which version, and what it will be
@@ -117,6 +118,9 @@ class Decided:
         self._touch(paid_by(job))
         try:
             yield
+        except Exception:
+            self._failed(paid_by(job))
+            raise
         finally:
             del kept[job.metadata.uid]
             self._touch(paid_by(job))

@@ -81,7 +81,7 @@ class World:
         self._checkpoints_of_wallet = Index()
         self._settled: dict[StatementWallet, Settled] = {}
         self._waiting: set[str] = set()
-        self.decided = Decided(self._touch)
+        self.decided = Decided(self._touch, lambda wallet_key: on_change(Key(PLAN, wallet_key)))
         self.graph_version = 0  # changes whenever a wallet is added, removed or changed by others
         self.version = 0  # changes whenever anything does that decisions about money are made from
         self._touched: dict[str, int] = {}  # by wallet: the version of the last change that its numbers depend on

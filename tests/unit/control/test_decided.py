@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.unit.audit.facts import T0_MS, Facts, facts
 from ucloud_operator.control.books import Books
+from ucloud_operator.control.queue import Key
+from ucloud_operator.control.world import PLAN, World
 from ucloud_operator.lifecycle.sentences import Reason
 from ucloud_operator.lifecycle.stops import Stop
 from ucloud_operator.settings import Settings
 
 if TYPE_CHECKING:
     from ucloud_operator.api import UCloudJob
-    from ucloud_operator.control.world import World
 
 NOW = 59_980
 """Seconds; a quota of 1,000,000 at 1000 per minute lasts 60,000."""
@@ -112,3 +115,17 @@ def test_what_the_user_stops_is_billed_until_its_containers_have_ended() -> None
     world, ours, job = opened(facts().wallet("lab", says=1000, published=60).job("spends"), "spends")
     with world.decided.end(job, Stop(Reason.Cancelled, ms(90))):
         assert ours.planner.plan(("lab/lab",), ms(120)).at_ms == ms(120)
+
+
+def test_what_has_failed_is_planned_anew() -> None:
+    """A plan that was made meanwhile had it done, and nobody else would look."""
+    told = nearly_dry()
+    _, _, spends = opened(told, "spends")
+    keys: list[Key] = []
+    world = World(keys.append)
+    with world.decided.end(spends, Stop(Reason.OutOfCredits, ms(NOW))):
+        assert keys == []
+    assert keys == [], "it is done"
+    with pytest.raises(ValueError, match="no answer"), world.decided.end(spends, Stop(Reason.OutOfCredits, ms(NOW))):
+        raise ValueError("no answer")
+    assert keys == [Key(PLAN, "lab/lab")]
