@@ -43,3 +43,29 @@ def test_what_a_deleted_wallet_had_used_stays_used_whoever_has_its_name(
         assert status.blocked.partition(":")[0] == ("" if category == NAME else "CategoryMismatch")
 
     play(story())
+
+
+@pytest.mark.parametrize("named", [("spare", "other"), ("spare",), ()])
+def test_a_parent_that_is_not_named_any_more_keeps_what_was_used_of_it(named: tuple[str, ...]) -> None:
+    async def story() -> None:
+        simulation = Simulation()
+        simulation.start_operator()
+        simulation.apply(product(), application())
+        for namespace in ("root", "spare", "other"):
+            simulation.apply(wallet(quota=10**9), namespace=namespace)
+        first = group(allocation(10**6, ends="2030-01-01T00:00:00Z"), parent=f"root/{NAME}")
+        groups = [first, group(allocation(10**6), parent=f"spare/{NAME}")]
+        simulation.apply(wallet(groups=groups), job(minutes=1), namespace="lab")
+        await simulation.pass_seconds(5)
+        await simulation.until(simulation.is_over, within_seconds=200)
+        simulation.delete(WALLETS, NAME, namespace="lab")
+        await simulation.until(lambda: not simulation.exists(WALLETS, NAME, namespace="lab"))
+        again = [group(allocation(10**6, id="again"), parent=f"{namespace}/{NAME}") for namespace in named]
+        simulation.apply(wallet(groups=again), namespace="lab")
+        await simulation.pass_seconds(120)
+        status = simulation.wallet(namespace="lab").status
+        used = {group.parent.key: group.tree_usage for group in status.groups if group.parent is not None}
+        assert used[f"root/{NAME}"] == status.total_usage == COST
+        assert simulation.wallet(namespace="root").status.total_usage == COST
+
+    play(story())

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from ucloud_operator.api.checkpoint import WalletCheckpoint
 from ucloud_operator.api.common import Condition, saturate
-from ucloud_operator.api.wallet import AllocationStatus, DepartedWallet, GroupStatus, WalletStatus
+from ucloud_operator.api.wallet import AllocationStatus, DepartedWallet, GroupStatus, WalletReference, WalletStatus
 from ucloud_operator.control.accounts import edge_of
 from ucloud_operator.control.troubles import circle_of
 from ucloud_operator.ledger.ledger import Ledger
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ucloud_operator.api import Wallet
-    from ucloud_operator.api.wallet import WalletReference
     from ucloud_operator.control.planner import Plan
     from ucloud_operator.ledger.state import State, WalletNumbers
     from ucloud_operator.ledger.state import Wallet as Account
@@ -259,7 +258,11 @@ def group_of(edge: Edge, wallet: Wallet, before: WalletCheckpoint) -> GroupStatu
 def _reference(parent: str | None, wallet: Wallet, before: WalletCheckpoint) -> WalletReference | None:
     references = [group.parent for group in wallet.spec.allocation_groups]
     references += [group.parent for group in before.groups]
-    return next((reference for reference in references if reference is not None and reference.key == parent), None)
+    found = next((reference for reference in references if reference is not None and reference.key == parent), None)
+    if found is not None or parent is None:
+        return found
+    namespace, _, name = parent.partition("/")  # of one that went, whose name this wallet has, and that it doesn't name
+    return WalletReference(namespace=namespace, name=name)
 
 
 def _due_ms(old: WalletStatus, new: WalletStatus, *, hurried: bool, settings: Settings) -> int:
