@@ -60,6 +60,34 @@ def crds(output: Path) -> None:
         click.echo(path)
 
 
+@main.command()
+@click.option(
+    "--namespace", default="ucloud-system", show_default=True, help="where the operator was, and its Lease is"
+)
+@click.option("--all", "everything", is_flag=True, help="also what nobody deletes: before the kinds are deleted")
+def release(namespace: str, *, everything: bool) -> None:
+    """Let go of what an operator that is gone for good holds: pods, jobs and wallets that are being deleted.
+
+    What they had used and isn't in a statement is lost. Refused while one leads. Exits with 1 if anything stays.
+    """
+    from ucloud_operator import release as releasing  # noqa: PLC0415  # as above
+    from ucloud_operator.kube.errors import ApiError  # noqa: PLC0415  # as above
+    from ucloud_operator.kube.login import LoginError  # noqa: PLC0415  # as above
+
+    async def let_go() -> bool:
+        stays = False
+        async for each, trouble in releasing.release(namespace, everything=everything):
+            click.echo(f"{each} stays: {trouble}" if trouble else f"{each} released")
+            stays |= bool(trouble)
+        return stays
+
+    try:
+        stays = asyncio.run(let_go())
+    except (ApiError, LoginError, releasing.StillLedError) as error:
+        raise click.ClickException(str(error)) from error
+    sys.exit(int(stays))
+
+
 @main.group()
 def ledger() -> None:
     """Look into the ledger: what would be, and whether what is adds up."""

@@ -37,6 +37,8 @@ class Credentials:
     private_key_path: str | None = None
     proxy_url: str | None = None
     tls_server_name: str | None = None
+    acting_as: str | None = None
+    """Whom to be for the API server, which lets those impersonate others that may."""
 
     def ssl_context(self) -> ssl.SSLContext:
         """Return what a TLS connection with these credentials needs (reads the files)."""

@@ -62,6 +62,12 @@ def text(body: Json, name: str) -> str:
     return value if isinstance(value, str) else ""
 
 
+def texts(body: Json, name: str) -> list[str]:
+    """Return a list of strings; an absent one is empty."""
+    value = body.get(name)
+    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
+
+
 def number(body: Json, name: str) -> int | None:
     """Return an integer, or None where there is none."""
     value = body.get(name)

@@ -233,7 +233,8 @@ class Transport:
         if credentials.token_path is not None and now - self._token_read_at >= TOKEN_FILE_SECONDS:
             self._token = Path(credentials.token_path).read_text(encoding="ascii").strip()
             self._token_read_at = now
-        return {"Authorization": f"{credentials.scheme} {self._token}"} if self._token else {}
+        shown = {"Authorization": f"{credentials.scheme} {self._token}"} if self._token else {}
+        return shown | ({"Impersonate-User": credentials.acting_as} if credentials.acting_as else {})
 
 
 def _session() -> aiohttp.ClientSession:
