@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from tests.simulation.museum import availability, ledger, metering, races, stopping, watches
+from tests.simulation.museum import availability, decisions, ledger, metering, races, stopping, watches
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -18,6 +18,7 @@ HALLS: Final[Mapping[str, tuple[Exhibit, ...]]] = {
     "Metering": metering.EXHIBITS,
     "Stopping": stopping.EXHIBITS,
     "Crashes, lost answers and races": races.EXHIBITS,
+    "Decisions on their way": decisions.EXHIBITS,
     "Watches and caches": watches.EXHIBITS,
     "Several operators": availability.EXHIBITS,
 }
@@ -43,12 +44,20 @@ FAULTS: Final = (
     Fault(
         "a write that is carried out, and whose answer is lost",
         "every write may be made twice: totals, lines by uid, names with the number of the run",
-        ("What was settled is settled again",),
+        (
+            "What was settled is settled again",
+            "A launch without an answer is taken for none",
+            "A publication whose answer is lost is forgotten",
+        ),
     ),
     Fault(
         "events that are dropped",
         "watches are resumed where they ended, lists are compared with what is known",
-        ("A history that is gone is asked for again and again", "What was deleted unseen is there for ever"),
+        (
+            "One event is missed, and never made up for",
+            "A history that is gone is asked for again and again",
+            "What was deleted unseen is there for ever",
+        ),
     ),
     Fault(
         "events that are late, come twice or in another order",

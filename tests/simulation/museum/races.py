@@ -6,13 +6,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from tests.simulation.loop import VirtualClock
+from tests.simulation.museum.decisions import Held
 from tests.simulation.museum.exhibit import Change, Exhibit
 from tests.simulation.museum.oracles import check_stopped, everything_ends
 from tests.simulation.museum.stories import Scene
 from tests.simulation.network import FINE, Faults
 from tests.simulation.promises import killed, prepared, restarted, runs, top_up
-from tests.simulation.stories import job, wallet
-from ucloud_operator.kube.resources import PODS, UCLOUDJOBS
+from tests.simulation.stories import CATEGORY, allocation, group, job, wallet
+from ucloud_operator.kube.resources import PODS, UCLOUDJOBS, WALLETS
 
 if TYPE_CHECKING:
     from tests.simulation.simulation import Simulation
@@ -45,6 +46,26 @@ async def the_answer_to_a_settlement_is_lost() -> None:
 
     simulation.on_step = lose
     simulation.delete(UCLOUDJOBS, "a")
+    await everything_ends(simulation)
+
+
+async def a_launch_is_not_answered_and_its_credits_are_cut() -> None:
+    """Its pod is there, but nobody is told of it for half a minute."""
+    simulation = await prepared()
+    simulation.audit.overdrafts_allowed = True
+    simulation.apply(wallet(quota=PLENTY))
+    await simulation.pass_seconds(2)
+    (replica,) = simulation.replicas
+    simulation.ways.append(Held(b"j-a-job-0", until=40))
+
+    def lose(_: int) -> None:
+        launches = simulation.steps[-1].startswith("sent create pods")
+        replica.network.faults = Faults(lost_answer=1) if launches else FINE
+        if launches:
+            simulation.edit(WALLETS, CATEGORY, {"allocationGroups": [group(allocation(1000))]})
+
+    simulation.on_step = lose
+    simulation.apply(job())
     await everything_ends(simulation)
 
 
@@ -149,6 +170,20 @@ EXHIBITS: Final = (
         story=Scene(the_answer_to_a_settlement_is_lost),
         caught_by=r"physics/example-compute says 150000, its jobs used 75000",
         taught="Three protections had to go before it happened: the operator's memory, a set of lines, a sum of them.",
+    ),
+    Exhibit(
+        name="A launch without an answer is taken for none",
+        origins={"here (4e44eda)": ""},
+        did="A create that was answered with 500 had been carried out; the job failed while its pod ran for nothing.",
+        protection="Until a job's pods have been read, a launch without an answer counts as one.",
+        changes=(
+            Change(
+                "control.jobs:Jobs._launch", "self._unanswered.add(job.key)", "self._books.launched(job.metadata.uid)"
+            ),
+        ),
+        story=Scene(a_launch_is_not_answered_and_its_credits_are_cut),
+        caught_by=r"physics/a: run 1 of \d+ ms is free",
+        taught="Where two things may have happened, ask which, before the third.",
     ),
     Exhibit(
         name="A pod is deleted by force, and its end with it",

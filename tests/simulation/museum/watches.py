@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from tests.simulation import kopf_feed
 from tests.simulation.admission import OPERATOR
 from tests.simulation.museum.exhibit import Change, Exhibit
 from tests.simulation.museum.oracles import check_ended, everything_ends
 from tests.simulation.museum.stories import Accidents, Scene
-from tests.simulation.network import FINE, Faults
+from tests.simulation.network import FINE, Faults, Way
 from tests.simulation.promises import killed, prepared
 from tests.simulation.simulation import Simulation
 from tests.simulation.stories import CATEGORY, application, job, product, wallet
 from ucloud_operator.api import JobState
 from ucloud_operator.kube.resources import COMPUTEPRODUCTS, PODS, UCLOUDJOBS
 from ucloud_operator.settings import Settings
+
+if TYPE_CHECKING:
+    from tests.simulation.loop import Process
+    from ucloud_operator.kube.transport import Request
 
 PLENTY: Final = 10**9
 FALLS_SILENT: Final = Faults(watch_seconds=3, silent=1)
@@ -60,6 +64,21 @@ async def a_product_is_deleted_while_watches_are_silent() -> None:
     simulation.apply(job())
     await everything_ends(simulation)
     check_ended(simulation, JobState.FAILURE, "ProductNotFound")
+
+
+class Untold(Way):
+    """No watch tells that a pod has ended."""
+
+    def told(self, request: Request, line: bytes, process: Process | None) -> list[tuple[float, bytes]]:  # noqa: ARG002  # to nobody
+        """Leave it out."""
+        return [] if request.resource == PODS and b'"phase": "Succeeded"' in line else [(0, line)]
+
+
+async def nobody_is_told_that_a_pod_has_ended() -> None:
+    simulation = await prepared(exit_after="30s")
+    simulation.ways.append(Untold())
+    simulation.apply(wallet(quota=PLENTY), job())
+    await everything_ends(simulation, within_seconds=900)
 
 
 async def more_wallets_than_workers_wait_for_a_new_leader() -> None:
@@ -146,6 +165,22 @@ EXHIBITS: Final = (
         story=Scene(a_product_is_deleted_while_watches_are_silent),
         caught_by="physics/a ended as SUCCESS for Completed",
         taught="Absence is news that somebody has to go and look for.",
+    ),
+    Exhibit(
+        name="One event is missed, and never made up for",
+        origins={"here (04f6d63)": "", "kopf #698": f"{KOPF}/698"},
+        did="Of three replicas one ended; the event of it never came, and the job ran on until its credits ended.",
+        protection="Everything is listed in full now and then, pods too.",
+        changes=(
+            Change(
+                "control.operator:Operator._relist",
+                "for each in (self.pods, *self._lists):",
+                "for each in self._lists:",
+            ),
+        ),
+        story=Scene(nobody_is_told_that_a_pod_has_ended),
+        caught_by="not within .* physics/a RUNNING",
+        taught="A mechanism that never fails deserves a second one for when it does.",
     ),
     Exhibit(
         name="Workers wait for each other",
