@@ -1,4 +1,4 @@
-"""Building the control plane from Go modules, once per machine and version.
+"""Building the control plane, and promtool, from Go modules, once per machine and version.
 
 What was built lies in the user's cache under a name that is a hash of what it was built from, so every clone finds it
 and no clone finds a wrong one. A build is made beside its final place and renamed into it: whatever is found there is
@@ -51,6 +51,8 @@ class Module:
     linker_flags: str = "-s -w"
     links: tuple[str, ...] = field(default=())
     """Further names of the binary: it does what it is called."""
+    tags: tuple[str, ...] = field(default=())
+    """What Go calls build constraints."""
 
 
 KUBERNETES = Module(
@@ -76,6 +78,14 @@ HELM = Module(
     package="helm.sh/helm/v4/cmd/helm",
     usual_minutes="2 to 3 minutes",
 )
+PROMTOOL = Module(
+    name="promtool",
+    what="promtool (tests alerts)",
+    sources=_SOURCES / "promtool",
+    package="github.com/prometheus/prometheus/cmd/promtool",
+    usual_minutes="2 to 3 minutes",
+    tags=("remove_all_sd",),  # the clients of two dozen clouds, which only a server discovers targets with
+)
 
 
 def cache() -> Path:
@@ -99,7 +109,7 @@ def _fingerprint(module: Module) -> str:
     digest = hashlib.sha256()
     for source in sorted(path for path in module.sources.iterdir() if path.is_file()):
         digest.update(f"{source.name}\0{source.stat().st_size}\0".encode() + source.read_bytes())
-    digest.update("\0".join([module.package, module.linker_flags, *module.links]).encode())
+    digest.update("\0".join([module.package, module.linker_flags, *module.links, *module.tags]).encode())
     digest.update(f"{platform.system()}\0{platform.machine()}".encode())
     return digest.hexdigest()[:16]
 
@@ -123,10 +133,11 @@ def _build(module: Module, place: Path) -> None:
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir()
     go = find_go(cache(), progress)
+    tags = f"-tags={','.join(module.tags)}"
     packages = _run_go(
-        [go, "list", "-deps", "-f", "{{.ImportPath}}", module.package], module, progress, "modules downloaded"
+        [go, "list", "-deps", tags, "-f", "{{.ImportPath}}", module.package], module, progress, "modules downloaded"
     )
-    command = [go, "build", "-v", "-trimpath", "-buildvcs=false", "-ldflags", module.linker_flags]
+    command = [go, "build", "-v", "-trimpath", "-buildvcs=false", tags, "-ldflags", module.linker_flags]
     command += ["-o", str(unfinished / module.name), module.package]
     _run_go(command, module, progress, f"packages compiled, of at most {packages.count(chr(10))}; then they are linked")
     for link in module.links:

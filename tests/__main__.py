@@ -59,6 +59,7 @@ TIERS = (
             ),
         ),
     ),
+    Tier("monitoring", (pytest("tests/monitoring"),)),
     Tier("simulation", (pytest("tests/simulation", *IN_PARALLEL),)),
     Tier("cluster", (pytest("tests/cluster"),)),
     Tier("e2e", (pytest("tests/e2e"),)),

@@ -21,6 +21,7 @@ from kopf._core.engines.peering import Identity
 
 from ucloud_operator import metrics
 from ucloud_operator.api import GROUP, VERSION
+from ucloud_operator.control import measures
 from ucloud_operator.control.operator import Operator
 from ucloud_operator.kube.client import Call, Client
 from ucloud_operator.kube.clock import SystemClock
@@ -97,6 +98,7 @@ async def run(settings: Settings) -> None:
     """Run one replica until it is told to stop."""
     settings = settings.model_copy(update={"identity": settings.identity or default_identity()})
     clock = SystemClock()
+    measures.begin()
     async with Client(on_call=count, clock=clock) as client:
         operator = Operator(client, settings, clock)
         web = await serve(operator, settings)

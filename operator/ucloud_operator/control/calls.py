@@ -11,15 +11,14 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from ucloud_operator import metrics
 from ucloud_operator.api import format_time
+from ucloud_operator.control import measures
 from ucloud_operator.kube.errors import AlreadyExists, Conflict, Invalid, NotFound
 from ucloud_operator.kube.resources import PODS, SERVICES, UCLOUDJOBS
 from ucloud_operator.lifecycle import pods as templates
 from ucloud_operator.lifecycle.decide import JOB_FINALIZER
 from ucloud_operator.lifecycle.facts import reservation_of
 from ucloud_operator.lifecycle.kubelet import Pod
-from ucloud_operator.lifecycle.sentences import Reason
 from ucloud_operator.lifecycle.stops import format_stop
 from ucloud_operator.settings import FOREVER_MS
 
@@ -177,9 +176,7 @@ class Calls:
             except (NotFound, Conflict):
                 await self._refresh_pod(pod)
                 return
-            if command.stop is not None and command.stop.reason is Reason.OutOfCredits:
-                late_ms = self._clock.now_ms() - command.stop.at_ms
-                metrics.STOP_ACKNOWLEDGED.observe(max(0, late_ms) / 1000)
+            measures.was_told_to_stop(command.stop, self._clock.now_ms())
             if answer is not None:
                 self._world.pods.apply(answer)
             else:
@@ -202,7 +199,7 @@ class Calls:
             except (NotFound, Conflict, Invalid):
                 await self._refresh_pod(pod)
                 return
-            self._measure(pod)
+            measures.has_stopped(pod, self._clock.now_ms())
             if pod.is_being_deleted and pod.metadata.finalizers == (templates.FINALIZER,):
                 self._world.pods.remove(answer)  # the same as with jobs below
             else:
@@ -239,16 +236,6 @@ class Calls:
     def _check_lease(self) -> None:
         if not self._lease.held:
             raise LeaseLostError
-
-    def _measure(self, pod: Pod) -> None:
-        """Record how late a pod that had to stop for lack of credits has stopped."""
-        if pod.stop is None or pod.stop.reason is not Reason.OutOfCredits:
-            return
-        late_seconds = max(0, self._clock.now_ms() - pod.stop.at_ms) / 1000
-        metrics.STOP_LATENESS.observe(late_seconds)
-        finished_ms = pod.finished_ms
-        if finished_ms is not None:
-            metrics.OVERRUN.inc(max(0, finished_ms - pod.stop.at_ms) / 1000)
 
     async def _refresh_pod(self, pod: Pod) -> None:
         try:

@@ -6,9 +6,9 @@ import logging
 from contextlib import AsyncExitStack, ExitStack, suppress
 from typing import TYPE_CHECKING, assert_never
 
-from ucloud_operator import metrics
 from ucloud_operator.api import FINAL_STATES, JobState
 from ucloud_operator.api.job import JobRate
+from ucloud_operator.control import measures
 from ucloud_operator.control.calls import Calls
 from ucloud_operator.control.decided import concludes_run
 from ucloud_operator.control.events import Happening, tell
@@ -335,7 +335,7 @@ class Jobs:
         before, after = job.status, command.status
         await self._calls.write_status(job, after)
         if before.state is not after.state and after.state is not None:
-            metrics.JOB_STATES.labels(after.state.value, after.reason or "").inc()
+            measures.came_to(after, self._world.pods_of(job), self._clock.now_ms())
             logger.info("%s is %s: %s", job.key, after.state.value, after.message)
             if after.state is JobState.FAILURE:
                 await tell(self._parts, job, Happening(after.reason or "", after.message or "", warning=True))

@@ -17,6 +17,7 @@ import logging
 from typing import TYPE_CHECKING, Protocol
 
 from ucloud_operator import metrics
+from ucloud_operator.control import measures
 from ucloud_operator.control.books import Books
 from ucloud_operator.control.deadlines import Deadlines
 from ucloud_operator.control.jobs import Jobs
@@ -89,6 +90,7 @@ class Operator:
         self._client = client
         self._settings = settings
         self._clock = clock
+        self._began_ms = clock.now_ms()
         self.leading = False
         self._unseen: set[str] = set()  # jobs that have begun and that we haven't looked at since we lead
         self._put_off: dict[Key, None] = {}  # what waits for that
@@ -162,11 +164,13 @@ class Operator:
 
     def measure(self) -> None:
         """Bring the gauges up to date."""
-        metrics.QUEUE_DEPTH.set(self.queue.depth)
+        now_ms, first_ms = self._clock.now_ms(), self.deadlines.first_ms()
         metrics.LEADING.set(self.leading)
-        first_ms = self.deadlines.first_ms()
-        overdue_ms = 0 if first_ms >= FOREVER_MS else max(0, self._clock.now_ms() - first_ms)
-        metrics.DEADLINE_OVERDUE.set(overdue_ms / 1000)
+        metrics.LEASE_EPOCH.set(self.lease.newest_epoch)
+        metrics.DEADLINE_OVERDUE.set(0 if first_ms >= FOREVER_MS else max(0, now_ms - first_ms) / 1000)
+        metrics.WATCH_SILENCE.set(max(0, now_ms - (self.pods.last_contact_ms or self._began_ms)) / 1000)
+        measures.queued(self.queue, leading=self.leading)
+        measures.survey(self.world, now_ms)
 
     async def _lead(self) -> None:
         await self.pods.synced.wait()

@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
+from ucloud_operator import metrics
 from ucloud_operator.kube.errors import PASSING
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from ucloud_operator.kube.clock import Clock
 
@@ -34,6 +36,20 @@ class Key(NamedTuple):
     name: str
 
 
+class Lane(StrEnum):
+    """Where a key waits, to Prometheus."""
+
+    URGENT = "urgent"
+    ORDINARY = "ordinary"
+
+
+class Cause(StrEnum):
+    """Why an attempt failed, to Prometheus."""
+
+    PASSING = "passing"
+    DEFECT = "defect"
+
+
 class WorkQueue:
     """Two lanes of keys and the workers on them."""
 
@@ -45,6 +61,7 @@ class WorkQueue:
         self._lanes: dict[bool, asyncio.Queue[Key]] = {False: asyncio.Queue(), True: asyncio.Queue()}
         self._waiting: dict[Key, bool] = {}
         self._running: dict[Key, bool | None] = {}
+        self._since_ms: dict[Key, int] = {}  # of those that wait and those that are worked on
         self._pauses_ms: dict[Key, int] = {}
         self._idle = asyncio.Event()
         self._idle.set()
@@ -57,6 +74,7 @@ class WorkQueue:
             return
         if self._waiting.get(key, False) or (key in self._waiting and not urgent):
             return
+        self._since_ms.setdefault(key, self._clock.now_ms())
         self._waiting[key] = urgent  # a key may stand in both lanes; the one who comes second finds it gone
         self._lanes[urgent].put_nowait(key)
 
@@ -72,13 +90,26 @@ class WorkQueue:
         """Wait until nothing is queued or worked on."""
         await self._idle.wait()
 
-    @property
-    def depth(self) -> int:
-        """How many keys wait."""
-        return len(self._waiting)
+    def waiting(self, lane: Lane) -> tuple[int, int]:
+        """Return how many keys wait in a lane, and for how long the oldest of them has (ms)."""
+        keys = [key for key, urgent in self._waiting.items() if urgent == (lane is Lane.URGENT)]
+        return len(keys), self._age_ms(keys)
 
-    def _put_off(self, key: Key) -> int:
+    def longest_ms(self) -> int:
+        """Return for how long the key that takes longest has been worked on (ms)."""
+        return self._age_ms(list(self._running))
+
+    def failing(self) -> Sequence[Key]:
+        """Return the keys that failed so often in a row that their pauses grow no longer."""
+        return [key for key, pause_ms in self._pauses_ms.items() if pause_ms >= LONGEST_PAUSE_MS]
+
+    def _age_ms(self, keys: Sequence[Key]) -> int:
+        now_ms = self._clock.now_ms()
+        return max((now_ms - self._since_ms[key] for key in keys), default=0)
+
+    def _put_off(self, key: Key, cause: Cause) -> int:
         """Let a key that failed come back after a pause; return how long that is (ms)."""
+        metrics.WORK_FAILURES.labels(key.kind, cause.value).inc()
         pause_ms = self._pauses_ms.get(key, FIRST_PAUSE_MS)
         self._pauses_ms[key] = min(2 * pause_ms, LONGEST_PAUSE_MS)
         self._later(key, self._clock.now_ms() + pause_ms)
@@ -92,15 +123,19 @@ class WorkQueue:
                 continue
             del self._waiting[key]
             self._running[key] = None
+            self._since_ms[key] = self._clock.now_ms()
             try:
                 await self._work(key)
             except PASSING as error:
-                logger.warning("%s %s: %s; again in %d ms", key.kind, key.name, error, self._put_off(key))
+                logger.warning(
+                    "%s %s: %s; again in %d ms", key.kind, key.name, error, self._put_off(key, Cause.PASSING)
+                )
             except Exception:
-                logger.exception("%s %s failed; again in %d ms", key.kind, key.name, self._put_off(key))
+                logger.exception("%s %s failed; again in %d ms", key.kind, key.name, self._put_off(key, Cause.DEFECT))
             else:
                 self._pauses_ms.pop(key, None)
             again = self._running.pop(key)
+            del self._since_ms[key]
             if again is not None:
                 self.add(key, urgent=again)
             elif not self._waiting and not self._running:

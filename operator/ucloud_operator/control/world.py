@@ -23,7 +23,7 @@ from ucloud_operator.lifecycle.statement import Settled, settled_by
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-JOB, WALLET, PLAN, SETTLE, ORPHAN = "job", "wallet", "plan", "settle", "orphan"
+KINDS = JOB, WALLET, PLAN, SETTLE, ORPHAN = "job", "wallet", "plan", "settle", "orphan"
 """The kinds of work: a job's life, a wallet's published state, a component's next instants, a wallet's statements, and
 a pod without a job."""
 

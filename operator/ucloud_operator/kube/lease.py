@@ -89,6 +89,8 @@ class Lease:
             )
         self.epoch = 0
         """The number of the last acquisition: `spec.leaseTransitions`."""
+        self.newest_epoch = 0
+        """The newest epoch that was seen in the Lease, whoever's it is."""
         self.deadline = 0.0
         """Until when we may act, by the clock's monotonic seconds."""
         self._client = client
@@ -161,6 +163,7 @@ class Lease:
         except NotFound:
             return None
         record = _Record.of(lease)
+        self.newest_epoch = record.transitions
         if seen is not None and seen.record.version == record.version:
             return seen
         return _Observation(record, self._clock.monotonic())
@@ -211,7 +214,8 @@ class Lease:
         return True
 
     def _extend(self, lease: JsonObject, sent_at: float) -> None:
-        self._version = _Record.of(lease).version
+        record = _Record.of(lease)
+        self._version, self.newest_epoch = record.version, record.transitions
         self.deadline = sent_at + self._duration_seconds - self._renew_seconds
 
     async def _write(self, spec: dict[str, object], version: str) -> JsonObject:

@@ -1,0 +1,120 @@
+"""What is installed for monitoring fits together: alerts, their pages, the dashboard, and the metrics there are."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from prometheus_client import Counter, Gauge, Histogram
+
+from tests.monitoring.alerts import MONITORING, alerts
+from tests.monitoring.conftest import Promtool
+from ucloud_operator import metrics
+
+ALERTS_PAGE = (Path(__file__).parents[2] / "docs" / "alerts.md").read_text()
+DASHBOARD = json.loads((MONITORING / "dashboard.json").read_text())
+PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
+QUERIES = [target["expr"] for panel in PANELS for target in panel["targets"]]
+ALL_QUERIES = [*QUERIES, *(rule["expr"] for rule in alerts().values())]
+METRICS = [each for each in vars(metrics).values() if isinstance(each, Counter | Gauge | Histogram)]
+SUFFIXES = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_count", "_sum")}
+ADDED_BY_PROMETHEUS = {"pod", "instance", "le"}
+
+
+def series() -> dict[str, set[str]]:
+    """The series that the operator exports, and their labels."""
+    return {
+        described.name + suffix: set(each._labelnames)
+        for each in METRICS
+        for described in each.describe()
+        for suffix in SUFFIXES[described.type]
+    }
+
+
+def named(query: str) -> Iterator[tuple[str, set[str]]]:
+    """The series of ours that a query names, each with the labels that it selects by."""
+    for name, selector in re.findall(r"\b(ucloud_\w+)(?:\{([^}]*)\})?", query):
+        yield name, set(re.findall(r"(\w+)\s*(?:=~|!~|!=|=)", selector))
+
+
+def grouped(query: str) -> set[str]:
+    """The labels that a query groups by."""
+    return {label.strip() for found in re.findall(r"\bby \(([^)]*)\)", query) for label in found.split(",")}
+
+
+@pytest.mark.parametrize("query", ALL_QUERIES)
+def test_what_is_asked_for_exists(query: str) -> None:
+    known, found = series(), list(named(query))
+    for name, selected in found:
+        assert name in known
+        assert selected <= known[name] | ADDED_BY_PROMETHEUS, name
+    assert found or query.startswith("process_")
+    assert grouped(query) <= {label for name, _ in found for label in known[name]} | ADDED_BY_PROMETHEUS
+
+
+def test_every_metric_is_looked_at_by_an_alert_or_the_dashboard() -> None:
+    looked_at = {
+        name for query in (*QUERIES, *(rule["expr"] for rule in alerts().values())) for name, _ in named(query)
+    }
+    for name in (each for each in vars(metrics).values() if isinstance(each, Counter | Gauge | Histogram)):
+        described = next(iter(name.describe()))
+        assert {described.name + suffix for suffix in SUFFIXES[described.type]} & looked_at, described.name
+
+
+class TestAlerts:
+    def test_each_has_its_page_and_each_page_its_alert(self) -> None:
+        assert re.findall(r"^## (UCloud\w+)$", ALERTS_PAGE, re.MULTILINE) == list(alerts())
+
+    @pytest.mark.parametrize("alert", alerts())
+    def test_each_says_how_bad_it_is_and_where_to_read_on(self, alert: str) -> None:
+        rule = alerts()[alert]
+        assert set(rule["annotations"]) == {"summary", "description", "runbook_url"}
+        assert rule["annotations"]["runbook_url"].partition("#")[2] == alert.lower()
+        page = ALERTS_PAGE.partition(f"## {alert}\n\n")[2].partition("\n## ")[0]
+        assert page.startswith(f"*{rule['labels']['severity'].capitalize()}.* ")
+        for part in ("- **Users see**", "- **Check**: ", "- **Mend**: "):
+            assert part in page
+
+
+class TestDashboard:
+    def test_each_panel_says_what_it_shows_and_has_a_place_of_its_own(self) -> None:
+        places = [
+            (x, y)
+            for panel in DASHBOARD["panels"]
+            for x in range(panel["gridPos"]["x"], panel["gridPos"]["x"] + panel["gridPos"]["w"])
+            for y in range(panel["gridPos"]["y"], panel["gridPos"]["y"] + panel["gridPos"]["h"])
+        ]
+        assert len(places) == len(set(places))
+        assert max(x for x, _ in places) < 24
+        assert all(panel["title"] and panel["description"] for panel in PANELS)
+        assert len({panel["id"] for panel in DASHBOARD["panels"]}) == len(DASHBOARD["panels"])
+
+    def test_every_query_is_promql(self, promtool: Promtool, tmp_path: Path) -> None:
+        rules = [
+            {"record": f"panel:{number}", "expr": query.replace("$__rate_interval", "5m")}
+            for number, query in enumerate(QUERIES)
+        ]
+        path = tmp_path / "queries.yaml"
+        path.write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]}))
+        checked = promtool("check", "rules", path)
+        assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def objects() -> Iterator[Any]:
+    for path in MONITORING.glob("*.yaml"):
+        yield from yaml.safe_load_all(path.read_text())
+
+
+def test_prometheus_looks_for_the_pods_and_port_that_there_are() -> None:
+    base = list(yaml.safe_load_all((MONITORING.parent / "base" / "deployment.yaml").read_text()))
+    pod = next(found for found in base if found["kind"] == "Deployment")["spec"]["template"]
+    ports = [port["name"] for port in pod["spec"]["containers"][0]["ports"]]
+    monitor = next(found for found in objects() if found["kind"] == "PodMonitor")["spec"]
+    assert monitor["selector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
+    assert [endpoint["port"] for endpoint in monitor["podMetricsEndpoints"]] == ports
+    policy = next(found for found in objects() if found["kind"] == "NetworkPolicy")["spec"]
+    assert policy["podSelector"] == monitor["selector"]
+    assert [port["port"] for rule in policy["ingress"] for port in rule["ports"]] == ports
