@@ -50,7 +50,7 @@ def _left_empty(admin: Person, operator: Person, namespace: str) -> Iterator[Non
 @pytest.fixture(scope="module")
 def alice(cluster: Cluster, admin: Person, namespace: str) -> Person:
     """A researcher with everything that one can be given in a workspace short of making credits."""
-    for role in ("admin", "ucloud-user", "ucloud-wallet-admin"):
+    for role in ("admin", "ucloud-user", "ucloud-project-admin"):
         bind(admin, namespace, role, ALICE.username)
     person = Person(cluster.kubeconfig_of(ALICE))
     eventually(lambda: may(admin, ALICE.username, "create", "ucloud.dk/ucloudjobs", namespace))

@@ -100,7 +100,7 @@ def test_nobody_gives_themselves_the_right_to_mint(alice: Person, namespace: str
     }
     binding = {
         "metadata": {"name": "mint"},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "ucloud-minter"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "ucloud-treasurer"},
         "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": ALICE.username}],
     }
     assert alice.create(f"{roles}/roles", role).status == 403

@@ -125,7 +125,7 @@ def test_nor_later(admin: Person, bob: Person, wallets: str) -> None:
 
 
 def test_a_minter_mints(admin: Person, cluster: Cluster, namespace: str, wallets: str) -> None:
-    bind(admin, namespace, "ucloud-minter", BOB.username)
+    bind(admin, namespace, "ucloud-treasurer", BOB.username)
     eventually(lambda: may(admin, BOB.username, "mint", "ucloud.dk/wallets", namespace))
     bob = Person(cluster.kubeconfig_of(BOB))
     answer = bob.create(wallets, a_wallet(root(), openingUsage=5))

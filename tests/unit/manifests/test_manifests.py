@@ -193,7 +193,7 @@ class TestRoles:
         minters = {
             name(it) for it in of_kind("Role", "ClusterRole") for rule in several(it, "rules") if "mint" in str(rule)
         }
-        assert minters == {"ucloud-minter"}
+        assert minters == {"ucloud-treasurer"}
 
     def test_what_becomes_part_of_kubernetes_own_roles_only_reads(self) -> None:
         for role in of_kind("ClusterRole"):
