@@ -110,8 +110,10 @@ class Store(Generic[T]):
         try:
             parsed = self._parse(raw)
         except ValueError as error:
-            log.error("%s can't be read and is left as it was: %s", key, error)  # noqa: TRY400  # the cause is in it
-            self._unreadable[uid] = f"{key}: {error}"
+            sentence = f"{key}: {error}"
+            if self._unreadable.get(uid) != sentence:  # it comes again with every list, and with every change of it
+                log.error("%s can't be read and is left as it was: %s", key, error)  # noqa: TRY400  # it says why
+            self._unreadable[uid] = sentence
             return entry.object if entry else None
         self._unreadable.pop(uid, None)
         self._entries[key] = _Entry(uid, version, parsed)

@@ -117,7 +117,8 @@ def test_an_unreadable_object_is_left_as_it_was(store: Prices, caplog: pytest.Lo
     store.apply(thing("a", 1, price=1))
     assert store.apply(thing("a", 2)) == 1
     assert store.unreadable == {"uid-a": "physics/a: has no price"}
-    assert "physics/a can't be read" in caplog.text
+    store.apply(thing("a", 2))
+    assert caplog.text.count("physics/a can't be read") == 1
     assert store.apply(thing("a", 3, price=3)) == 3
     assert not store.unreadable
 
