@@ -13,15 +13,15 @@ from tests.monitoring.alerts import rule_groups
 Promtool = Callable[..., subprocess.CompletedProcess[str]]
 
 
+def run_promtool(*arguments: str | Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    """Run promtool; it is built where it isn't yet."""
+    program = build.built(build.PROMTOOL) / "promtool"
+    return subprocess.run([program, *arguments], input=stdin, capture_output=True, text=True, check=False)
+
+
 @pytest.fixture(scope="session")
 def promtool() -> Promtool:
-    """Runs promtool; it is built where it isn't yet."""
-    program = build.built(build.PROMTOOL) / "promtool"
-
-    def run(*arguments: str | Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        return subprocess.run([program, *arguments], input=stdin, capture_output=True, text=True, check=False)
-
-    return run
+    return run_promtool
 
 
 @pytest.fixture

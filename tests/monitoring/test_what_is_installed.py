@@ -1,6 +1,5 @@
 """What is installed for monitoring fits together: alerts, their pages, the dashboard, and the metrics there are."""
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,37 +11,22 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from tests.monitoring.alerts import MONITORING, alerts
 from tests.monitoring.conftest import Promtool
+from tests.monitoring.queries import ADDED_BY_PROMETHEUS, ALL_QUERIES, DASHBOARD, PANELS, QUERIES, grouped, named
 from ucloud_operator import metrics
 
 ALERTS_PAGE = (Path(__file__).parents[2] / "docs" / "alerts.md").read_text()
-DASHBOARD = json.loads((MONITORING / "dashboard.json").read_text())
-PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
-QUERIES = [target["expr"] for panel in PANELS for target in panel["targets"]]
-ALL_QUERIES = [*QUERIES, *(rule["expr"] for rule in alerts().values())]
 METRICS = [each for each in vars(metrics).values() if isinstance(each, Counter | Gauge | Histogram)]
 SUFFIXES = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_count", "_sum")}
-ADDED_BY_PROMETHEUS = {"pod", "instance", "le"}
 
 
 def series() -> dict[str, set[str]]:
     """The series that the operator exports, and their labels."""
     return {
-        described.name + suffix: set(each._labelnames)
+        described.name + suffix: {*each._labelnames, *(("le",) if suffix == "_bucket" else ())}
         for each in METRICS
         for described in each.describe()
         for suffix in SUFFIXES[described.type]
     }
-
-
-def named(query: str) -> Iterator[tuple[str, set[str]]]:
-    """The series of ours that a query names, each with the labels that it selects by."""
-    for name, selector in re.findall(r"\b(ucloud_\w+)(?:\{([^}]*)\})?", query):
-        yield name, set(re.findall(r"(\w+)\s*(?:=~|!~|!=|=)", selector))
-
-
-def grouped(query: str) -> set[str]:
-    """The labels that a query groups by."""
-    return {label.strip() for found in re.findall(r"\bby \(([^)]*)\)", query) for label in found.split(",")}
 
 
 @pytest.mark.parametrize("query", ALL_QUERIES)
