@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from tests.simulation.bills import check_bills
@@ -18,6 +18,7 @@ from tests.simulation.refusals import Refusal
 from tests.simulation.simulation import Simulation
 from tests.simulation.stories import allocation, application, group, job, product, wallet
 from ucloud_operator.kube.resources import PODS, UCLOUDJOBS, WALLETS
+from ucloud_operator.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,6 +60,8 @@ class Pace:
     """How many jobs are created for every one that is ended by hand."""
     watch_seconds: float
     """How long a watch lives on average."""
+    nodes: int = 2
+    settings: Settings = field(default_factory=Settings)
 
 
 MINUTES: Final = Pace(
@@ -73,6 +76,8 @@ DAYS: Final = Pace(
     names=80,
     submissions=24,
     watch_seconds=1800,
+    nodes=10,
+    settings=Settings(metering_seconds=600, lease_seconds=60, renew_seconds=20),
 )
 """Jobs that run for hours and days, a hundred and more of them at once."""
 PACES: Final = {"minutes": MINUTES, "days": DAYS}
@@ -90,7 +95,8 @@ class Accidents:
         several_operators: bool | None = None,
     ) -> None:
         self.random = random.Random(seed)  # noqa: S311  # the story
-        self.simulation = Simulation(seed, faults=replace(ROUGH, watch_seconds=pace.watch_seconds))
+        faults = replace(ROUGH, watch_seconds=pace.watch_seconds)
+        self.simulation = Simulation(seed, faults=faults, settings=pace.settings, nodes=pace.nodes)
         self.pace = pace
         self.several_operators = seed % 2 == 1 if several_operators is None else several_operators
         self.log: list[str] = []
@@ -278,7 +284,7 @@ class Accidents:
 
     async def lose_a_node(self) -> None:
         """Lose one of the nodes, and all that runs on it."""
-        node = self.random.choice(("node-1", "node-2"))
+        node = self.random.choice(self.simulation.kubelets.nodes)
         self.note(f"{node} is lost")
         self.simulation.injected["node lost"] += 1
         self.simulation.kubelets.lose_node(node)

@@ -30,9 +30,10 @@ _ENDED = frozenset({"Succeeded", "Failed"})
 class Kubelets:
     """All nodes. Their clocks may be wrong, each in its way."""
 
-    def __init__(self, api: Api, *, seed: int = 0, nodes: tuple[str, ...] = ("node-1", "node-2")) -> None:
+    def __init__(self, api: Api, *, seed: int = 0, nodes: int = 2) -> None:
         self.api = api
-        self.clocks = {node: VirtualClock() for node in nodes}
+        self.nodes = tuple(f"node-{number}" for number in range(1, nodes + 1))
+        self.clocks = {node: VirtualClock() for node in self.nodes}
         self.random = random.Random(seed)  # noqa: S311  # how long things take
         self.schedulable = True
         """Whether there is room for another pod."""
@@ -45,10 +46,9 @@ class Kubelets:
         """When their kubelets first heard of a deadline of pods."""
         self.lost: set[str] = set()
         """Pods whose node was lost under them."""
-        self._nodes = nodes
         self._cut_off: dict[str, asyncio.Event] = {}
         self._unsaid: dict[str, Json] = {}
-        self._next_node = itertools.cycle(nodes)
+        self._next_node = itertools.cycle(self.nodes)
         self._lives: dict[str, PodLife] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         api.storage.listen(self._heard)
@@ -105,7 +105,7 @@ class Kubelets:
             life.see(pod)
         elif write.before is None and not pod["spec"].get("nodeName"):
             self.spawn(self._schedule(pod))
-        elif pod["spec"].get("nodeName") in self._nodes and pod["status"]["phase"] not in _ENDED:
+        elif pod["spec"].get("nodeName") in self.nodes and pod["status"]["phase"] not in _ENDED:
             self._lives[uid] = PodLife(self, pod)
             self.spawn(self._lives[uid].run())
 

@@ -96,7 +96,13 @@ class Simulation:
     """A cluster; to be made inside a running `VirtualLoop`."""
 
     def __init__(
-        self, seed: int = 0, *, faults: Faults = FINE, policies: bool = True, settings: Settings | None = None
+        self,
+        seed: int = 0,
+        *,
+        faults: Faults = FINE,
+        policies: bool = True,
+        settings: Settings | None = None,
+        nodes: int = 2,
     ) -> None:
         random.seed(seed)
         self.seed = seed
@@ -105,7 +111,7 @@ class Simulation:
         self.clock = VirtualClock()
         self.api = Api(self.clock, policies=policies, seed=seed)
         self.controllers = Controllers(self.api, seed=seed)
-        self.kubelets = Kubelets(self.api, seed=seed)
+        self.kubelets = Kubelets(self.api, seed=seed, nodes=nodes)
         self.audit = Audit(self.api, self.kubelets)
         self.replicas: list[Replica] = []
         self.steps: list[str] = []
