@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Final
+import asyncio
+from typing import TYPE_CHECKING, Final
 
 from tests.simulation.museum.exhibit import Change, Exhibit
 from tests.simulation.museum.oracles import check_ended, everything_ends
 from tests.simulation.museum.stories import Scene
-from tests.simulation.network import Faults
+from tests.simulation.network import Faults, Way
 from tests.simulation.promises import killed, prepared, restarted, runs
 from tests.simulation.stories import application, job, wallet
 from ucloud_operator.api import JobState
-from ucloud_operator.kube.resources import UCLOUDJOBS
+from ucloud_operator.kube.resources import PODS, UCLOUDJOBS
+
+if TYPE_CHECKING:
+    from tests.simulation.loop import Process
+    from ucloud_operator.kube.transport import Request
 
 PLENTY: Final = 10**9
 KUBERNETES: Final = "https://github.com/kubernetes/kubernetes/issues"
@@ -66,6 +71,40 @@ async def a_frozen_leader_launches_a_job_late() -> None:
     second = simulation.start_operator(HEARS_LATE)
     simulation.edit(UCLOUDJOBS, "a", {"terminate": True})
     await simulation.until(lambda: second.operator.leading)
+    await everything_ends(simulation)
+    check_ended(simulation, JobState.SUCCESS, "Cancelled")
+
+
+class Standstill(Way):
+    """The first operator stands still for a minute, when it is about to let a pod go."""
+
+    def __init__(self) -> None:
+        self.begun = False
+
+    async def passes(self, point: str, request: Request, process: Process | None) -> None:
+        """Freeze it, once."""
+        lets_go = (request.verb, request.resource) == ("patch", PODS) and b"$deleteFromPrimitiveList" in (
+            request.body or b""
+        )
+        if process is None or point != "sent" or not lets_go or self.begun:
+            return
+        self.begun = True
+        process.freeze()
+        asyncio.get_running_loop().call_later(60, process.thaw)
+
+
+async def a_leader_stands_still_while_a_job_is_suspended() -> None:
+    simulation = await prepared()
+    simulation.start_operator()
+    simulation.apply(wallet(quota=PLENTY), job())
+    await runs(simulation)
+    await simulation.pass_seconds(20)
+    simulation.ways.append(Standstill())
+    simulation.edit(UCLOUDJOBS, "a", {"suspend": True})
+    await simulation.until(lambda: not simulation.pods())
+    simulation.edit(UCLOUDJOBS, "a", {"suspend": False})
+    await simulation.pass_seconds(120)
+    simulation.edit(UCLOUDJOBS, "a", {"terminate": True})
     await everything_ends(simulation)
     check_ended(simulation, JobState.SUCCESS, "Cancelled")
 
@@ -211,5 +250,21 @@ EXHIBITS: Final = (
         story=Scene(a_job_comes_while_nobody_leads_and_another_has_long_ended),
         caught_by="physics/a ended for NotEnoughCredits",
         taught="A refusal for good takes facts that are complete. (The museum's scenes found this one.)",
+    ),
+    Exhibit(
+        name="A leader that stood still goes on where it was",
+        origins={"here (2835a55)": ""},
+        did="After a minute it deleted the pods of a run that the next leader had begun, as those of one suspended.",
+        protection="The lease is looked at before every step, not only before what it was made for.",
+        changes=(
+            Change(
+                "control.jobs:Jobs._carry_out_all",
+                "if not self._lease.held or not await self._carry_out(job, command):",
+                "if not await self._carry_out(job, command):",
+            ),
+        ),
+        story=Scene(a_leader_stands_still_while_a_job_is_suspended),
+        caught_by="physics/a ended as FAILURE for PodDeleted",
+        taught="Who has slept must look at the clock before anything else.",
     ),
 )

@@ -100,8 +100,9 @@ FAULTS: Final = (
     ),
     Fault(
         "two leaders at once",
-        "epochs on pods, versions on status writes, uids on deletes",
+        "epochs on pods, versions on status writes, uids on deletes; a look at the lease before every step",
         (
+            "A leader that stood still goes on where it was",
             "A leader that was frozen launches what is long over",
             "A status is written whatever has happened to the job since",
             "A name is deleted, and not an object",
