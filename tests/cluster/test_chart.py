@@ -51,7 +51,8 @@ def things(manifests: str) -> Things:
 
 
 def test_its_copy_of_the_manifests_is_current() -> None:
-    assert (CHART / "files" / "installation.yaml").read_text() == kustomize(), "make chart"
+    for name, folder in (("installation", "manifests"), ("monitoring", "manifests/monitoring")):
+        assert (CHART / "files" / f"{name}.yaml").read_text() == kustomize(folder), "make chart"
 
 
 def test_helm_finds_nothing_wrong_with_it() -> None:
@@ -66,6 +67,7 @@ def test_helm_finds_nothing_wrong_with_it() -> None:
         ("manifests/overlays/elsewhere", (), "billing"),
         ("manifests/overlays/without-stamps", ("--set=policies.stamps=false",), "ucloud-system"),
         ("manifests/base", ("--set=policies.enabled=false",), "ucloud-system"),
+        ("manifests/overlays/with-monitoring", ("--set=monitoring.enabled=true",), "ucloud-system"),
     ],
 )
 def test_it_installs_what_kustomize_does(folder: str, options: tuple[str, ...], namespace: str) -> None:
@@ -101,12 +103,27 @@ def test_values_change_what_they_say() -> None:
     }
 
 
+def test_monitoring_is_told_where_everything_is() -> None:
+    page = "https://wiki.example.com/alerts"
+    options = ("monitoring.enabled=true", f"monitoring.runbooks={page}", "monitoring.namespace=observe", "replicas=1")
+    changed = template(*(f"--set={option}" for option in options), namespace="billing")
+    assert {thing["metadata"].get("namespace", "billing") for thing in changed.values()} == {"billing"}
+    (rule,) = changed["NetworkPolicy", "ucloud-operator-metrics"]["spec"]["ingress"]
+    assert rule["from"][0]["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "observe"}
+    groups = changed["PrometheusRule", "ucloud-operator"]["spec"]["groups"]
+    alerts = {rule["alert"]: rule["annotations"]["runbook_url"] for group in groups for rule in group["rules"]}
+    assert alerts["UCloudNobodyLeads"] == f"{page}#ucloudnobodyleads"
+    assert "UCloudNobodyStandsBy" not in alerts  # there is one replica only
+    assert len(alerts) > 20
+
+
 @pytest.mark.parametrize(
     ("value", "complaint"),
     [
         ("settings.arm-secnds=30", "additional properties 'arm-secnds' not allowed"),
         ("settings.arm-seconds=soon", "want integer"),
         ("replica=1", "additional properties 'replica' not allowed"),
+        ("monitoring.runbooks=docs/alerts.md", "does not match pattern"),
         ("image.pullPolicy=never", "value must be one of"),
     ],
 )
