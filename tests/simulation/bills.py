@@ -35,10 +35,11 @@ class Ran:
     """One of their nodes was lost."""
 
 
-def check_bills(simulation: Simulation, *, exact: bool = True) -> None:
+def check_bills(simulation: Simulation, *, exact: bool = True, clocks_ms: int = 0) -> None:
     """Raise what doesn't add up; to be asked when everything has ended and was published.
 
     Not `exact`: news came late, so that credits had ended before anyone could know; the jobs aren't charged for that.
+    Clocks that were wrong by as much as `clocks_ms` move a run, and don't make it longer.
     """
     jobs = list(simulation.audit.jobs.values())
     for job in jobs:
@@ -48,7 +49,7 @@ def check_bills(simulation: Simulation, *, exact: bool = True) -> None:
             reason = simulation.audit.ended_for.get((job.metadata.uid, run.number), "")
             if not exact and _ended_before_anyone_knew(job, run):
                 reason = "late"
-            _check_run(f"{job.key} run {run.number}", run, really[run.number], reason)
+            _check_run(f"{job.key} run {run.number}", run, really[run.number], reason, clocks_ms)
         billed = job.status.runs_folded.runs + len(job.status.runs)
         for number, ran in really.items():
             free = number > billed and ran.until_ms - ran.since_ms > 2 * SECOND_MS
@@ -87,15 +88,17 @@ def _ended_before_anyone_knew(job: UCloudJob, run: JobRun) -> bool:
     return run.ended_at % SECOND_MS != 0 or (allocated is not None and ran_ms == allocated.duration_ms)
 
 
-def _check_run(what: str, run: JobRun, ran: Ran, reason: str) -> None:
+def _check_run(what: str, run: JobRun, ran: Ran, reason: str, clocks_ms: int) -> None:
     tolerance_ms = SECOND_MS + (NODE_LOSS_MS if ran.lost else 0)
     assert run.ended_at is not None, f"{what} goes on, its job has ended"
+    longest_ms, tolerance_ms = tolerance_ms + SECOND_MS, tolerance_ms + clocks_ms
     early_ms, late_ms = ran.since_ms - run.started_at, run.ended_at - ran.until_ms
     assert early_ms <= tolerance_ms, f"{what} is billed from {early_ms} ms before it began"
     assert early_ms >= -tolerance_ms, f"{what} was free for its first {-early_ms} ms"
     assert late_ms <= tolerance_ms, f"{what} is billed for {late_ms} ms after it had ended for {reason}"
     if reason in BILLED_TO_THE_END:
         assert late_ms >= -tolerance_ms, f"{what}, ended for {reason}, was free for its last {-late_ms} ms"
+    assert early_ms + late_ms <= longest_ms, f"{what} is billed for {early_ms + late_ms} ms more than it ran"
 
 
 def _check_usage(job: UCloudJob, jobs: int, *, exact: bool) -> None:

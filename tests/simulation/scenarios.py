@@ -47,13 +47,15 @@ class Scenario:
     exact: bool = True
     """Whether what is used in the end doesn't depend on when somebody noticed something."""
 
-    async def told(self, simulation: Simulation, *, late_seconds: float = 0, exact: bool = True) -> Ending:
+    async def told(
+        self, simulation: Simulation, *, late_seconds: float = 0, exact: bool = True, clocks_ms: int = 0
+    ) -> Ending:
         """Play it to its end and check all that can be checked; a fault may have made news late by so much."""
         for _ in range(self.operators):
             simulation.start_operator()
         await self.play(simulation)
         await _settled(simulation)
-        check_bills(simulation, exact=exact)
+        check_bills(simulation, exact=exact, clocks_ms=clocks_ms)
         check_bounds(simulation, late_seconds=late_seconds)
         simulation.audit.check_books()
         await _be_quiet(simulation)

@@ -63,7 +63,7 @@ class Replica:
             ways=simulation.ways,
         )
         client = SimulatedClient(self.network)
-        self.clock = VirtualClock(process=self.process)
+        self.clock = VirtualClock(drift_ppm=simulation.clock_drift_ppm, process=self.process)
         self.operator = Operator(client, simulation.settings.model_copy(update={"identity": name}), self.clock)
         self.process.start(self.operator.run())
         watcher = Network(
@@ -117,6 +117,8 @@ class Simulation:
         self.steps: list[str] = []
         self.injected: Counter[str] = Counter()
         """How many faults of each kind have happened."""
+        self.clock_drift_ppm = 0
+        """By how many millionths the wall clocks of operators are too quick that are started from now on."""
         self.led: list[tuple[int, bool]] = []
         """By the moment (unix ms) at which it was looked: whether somebody led, and reached the API server."""
         self.ways: list[Way] = []

@@ -17,7 +17,7 @@ from ucloud_operator.kube.errors import AlreadyExists, Conflict, Invalid, NotFou
 from ucloud_operator.kube.resources import PODS, SERVICES, UCLOUDJOBS
 from ucloud_operator.lifecycle import pods as templates
 from ucloud_operator.lifecycle.decide import JOB_FINALIZER
-from ucloud_operator.lifecycle.facts import reservation_of
+from ucloud_operator.lifecycle.facts import open_run, reservation_of
 from ucloud_operator.lifecycle.kubelet import Pod
 from ucloud_operator.lifecycle.stops import format_stop
 from ucloud_operator.settings import FOREVER_MS
@@ -25,7 +25,7 @@ from ucloud_operator.settings import FOREVER_MS
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from ucloud_operator.api import Application, ComputeProduct, Model, UCloudJob, UCloudJobStatus, Wallet
+    from ucloud_operator.api import Application, ComputeProduct, JobRun, Model, UCloudJob, UCloudJobStatus, Wallet
     from ucloud_operator.control.parts import Parts
     from ucloud_operator.lifecycle.commands import Arm, DeletePods, Launch, ReleasePods, Warn
 
@@ -129,12 +129,13 @@ class Calls:
                 raise result
         return True
 
-    async def arm(self, command: Arm) -> None:
+    async def arm(self, job: UCloudJob, command: Arm) -> None:
         """Write a stop on pods, with the instant from which on their kubelet stops them without us."""
+        run = open_run(job.status)
 
         async def arm_pod(pod: Pod) -> None:
             body: dict[str, object] = {"metadata": {"annotations": {templates.STOP: format_stop(command.stop)}}}
-            deadline_seconds = _deadline_seconds(pod, command.deadline_ms)
+            deadline_seconds = _deadline_seconds(pod, command.deadline_ms, run)
             if deadline_seconds is not None:
                 body["spec"] = {"activeDeadlineSeconds": deadline_seconds}
             try:
@@ -279,10 +280,16 @@ class Calls:
                 raise result
 
 
-def _deadline_seconds(pod: Pod, deadline_ms: int) -> int | None:
-    """Return the pod's deadline in seconds since its start; None where there is none to set: it can only be lowered."""
+def _deadline_seconds(pod: Pod, deadline_ms: int, run: JobRun | None) -> int | None:
+    """Return the pod's deadline in seconds since its start; None where there is none to set: it can only be lowered.
+
+    The pod's start is stamped by its node. By how much that clock is provably wrong the deadline moves as well.
+    """
     if pod.status.start_time is None or deadline_ms >= FOREVER_MS:
         return None
-    seconds = max(1, -(-(deadline_ms - pod.status.start_time) // 1000))
+    skew_ms = 0
+    if run is not None and pod.started_ms is not None:
+        skew_ms = pod.started_ms - max(pod.metadata.creation_timestamp, min(pod.started_ms, run.started_at))
+    seconds = max(1, -(-(deadline_ms + skew_ms - pod.status.start_time) // 1000))
     present = pod.spec.active_deadline_seconds
     return None if present is not None and present <= seconds else seconds

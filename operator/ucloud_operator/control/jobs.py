@@ -304,7 +304,7 @@ class Jobs:
                 case Launch():
                     return await self._launch(job, command)
                 case Arm():
-                    await self._calls.arm(command)
+                    await self._calls.arm(job, command)
                 case DeletePods():
                     await self._calls.delete_pods(command)
                 case Warn():

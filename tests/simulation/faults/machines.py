@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tests.simulation.network import Way
 from ucloud_operator.kube.resources import PODS
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from tests.simulation.objects import Json
     from tests.simulation.simulation import Simulation
     from ucloud_operator.kube.transport import Request
+
+T = TypeVar("T")
 
 CUT_OFF_SECONDS = 40.0
 WRITES = frozenset({"create", "patch", "delete"})
@@ -91,11 +93,11 @@ class Frozen(Way):
         asyncio.get_running_loop().call_later(self._seconds, process.thaw)
 
 
-def at(seconds: float, do: Callable[[], Coroutine[Any, Any, object]]) -> asyncio.Task[None]:
+def at(seconds: float, do: Callable[[], Coroutine[Any, Any, T]]) -> asyncio.Task[T]:
     """Do something at a moment from now."""
 
-    async def later() -> None:
+    async def later() -> T:
         await asyncio.sleep(seconds)
-        await do()
+        return await do()
 
     return asyncio.get_running_loop().create_task(later())
