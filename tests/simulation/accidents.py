@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from tests.simulation.bills import check_bills
+from tests.simulation.faults.api import outage
 from tests.simulation.network import FINE, ROUGH
 from tests.simulation.refusals import Refusal
 from tests.simulation.simulation import Simulation
@@ -174,9 +175,12 @@ class Accidents:
         """The luck turns: nothing fails any more, and all jobs are ended."""
         simulation = self.simulation
         simulation.kubelets.schedulable = True
+        simulation.kubelets.reconnect()
+        simulation.api.come_back()
         simulation.faults = FINE
         for replica in simulation.replicas:
             replica.network.faults = FINE
+            replica.process.thaw()
         if not any(replica.process.alive for replica in simulation.replicas):
             simulation.start_operator()
         self.note("the luck turns")
@@ -296,6 +300,29 @@ class Accidents:
         self.simulation.injected["nodes full"] += 1
         await asyncio.sleep(self.random.uniform(1, 30))
         self.simulation.kubelets.schedulable = True
+
+    async def take_the_api_away(self) -> None:
+        """Let nobody reach the API server for a while."""
+        seconds, silently = self.random.choice((1, 8, 40)), self.random.random() < 0.5
+        self.note(f"the API server is away for {seconds} s{', silently' if silently else ''}")
+        await outage(self.simulation, seconds, silently=silently)
+
+    async def cut_a_node_off(self) -> None:
+        """Let one of the nodes reach nobody for a while."""
+        node, seconds = self.random.choice(("node-1", "node-2")), self.random.choice((3, 30))
+        self.note(f"{node} is cut off for {seconds} s")
+        self.simulation.injected["node cut off"] += 1
+        await self.simulation.kubelets.cut_off(node, seconds)
+
+    async def freeze_an_operator(self) -> None:
+        """Let one of the operators stand still for a while."""
+        replica = next((each for each in self.simulation.replicas if each.process.runs), None)
+        if replica is not None:
+            self.note(f"{replica.process.name} stands still")
+            self.simulation.injected["operator frozen"] += 1
+            replica.process.freeze()
+            await asyncio.sleep(self.random.choice((4, 20, 50)))
+            replica.process.thaw()
 
     def note(self, what: str) -> None:
         """Write something down for whoever has to understand the story."""

@@ -45,6 +45,8 @@ def check_bills(simulation: Simulation, *, exact: bool = True, clocks_ms: int = 
     for job in jobs:
         really = _runs_of(simulation, job)
         for run in job.status.runs:
+            if run.number not in really and run.ended_at == run.started_at:
+                continue  # one has ended in the second in which the last has started: nobody can tell which was first
             assert run.number in really, f"{job.key} is billed for run {run.number}, which never was: {run}"
             reason = simulation.audit.ended_for.get((job.metadata.uid, run.number), "")
             if not exact and _ended_before_anyone_knew(job, run):

@@ -72,7 +72,13 @@ class Kubelets:
         """Let a node reach nobody for so long; what runs on it runs on."""
         self._cut_off[node] = asyncio.Event()
         await asyncio.sleep(seconds)
-        self._cut_off.pop(node).set()
+        self.reconnect(node)
+
+    def reconnect(self, *nodes: str) -> None:
+        """Let these nodes, or all, reach the API server again."""
+        for node in nodes or tuple(self._cut_off):
+            if (cut := self._cut_off.pop(node, None)) is not None:
+                cut.set()
 
     def reaches(self, node: str) -> bool:
         """Say whether a node reaches the API server."""

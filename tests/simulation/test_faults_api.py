@@ -42,7 +42,7 @@ def outages() -> list[tuple[str, float, float, bool]]:
     cases = [
         (name, begins, seconds)
         for name in BY_NAME
-        for begins in (0.0, *sampled(undisturbed(name).moments, 9))
+        for begins in (0.0, *sampled(undisturbed(name).moments, 13))
         for seconds in (*LENGTHS, *([AN_HOUR] if begins == 0 else []))
         if begins == 0 or begins > (EXTENDED if name == "extension" else LAUNCHED) or seconds < LONG
     ]

@@ -44,7 +44,7 @@ def _turned(place: int) -> tuple[float, ...]:
     return (*FROZEN_SECONDS[first:], *FROZEN_SECONDS[:first])
 
 
-@pytest.mark.parametrize(("name", "number", "point", "seconds"), sampled(freezes(), 2))
+@pytest.mark.parametrize(("name", "number", "point", "seconds"), sampled(freezes(), 3))
 def test_the_leader_goes_on_after_it_has_lost_its_lease(name: str, number: int, point: str, seconds: float) -> None:
     expected = undisturbed(name).ending
 

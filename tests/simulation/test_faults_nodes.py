@@ -35,7 +35,7 @@ def incidents() -> list[tuple[str, float, str]]:
         (name, moment, incident)
         for name in STORIES
         for place, moment in enumerate(sampled(moments(name), 3))
-        for incident in sampled(_turned(place), 2)
+        for incident in sampled(_turned(place), 3)
     ]
 
 
