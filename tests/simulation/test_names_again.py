@@ -41,6 +41,12 @@ def test_what_a_deleted_wallet_had_used_stays_used_whoever_has_its_name(
         status = simulation.wallet(namespace="lab").status
         assert status.total_usage == (COST if category == NAME else 0)
         assert status.blocked.partition(":")[0] == ("" if category == NAME else "CategoryMismatch")
+        simulation.delete(WALLETS, NAME, namespace="lab")
+        await simulation.until(lambda: not simulation.exists(WALLETS, NAME, namespace="lab"))
+        await simulation.pass_seconds(120)
+        root = simulation.wallet(namespace="root").status
+        assert (root.total_usage, root.local_usage) == (COST, 0)
+        assert sum(gone.usage for gone in root.departed) == COST
 
     play(story())
 

@@ -96,7 +96,10 @@ def publish(wallet: Wallet, plan: Plan, around: Around, settings: Settings) -> P
         recent_runs=plan.recent_runs,
         settled_usage=saturate(around.settled.usage),
         excess=saturate(numbers.excess),
-        departed=(*(gone for gone in old.departed if gone.key not in left_again), *around.departing),
+        departed=(
+            *(gone for gone in old.departed if gone.key not in left_again or gone in around.departed),
+            *around.departing,
+        ),
         groups=tuple(group_of(edge, wallet, before) for edge in account.edges),
         conditions=conditions(wallet, numbers, plan, around.trouble),
     )

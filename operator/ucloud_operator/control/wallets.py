@@ -24,7 +24,7 @@ from ucloud_operator.control.world import JOB, SETTLE, WALLET
 from ucloud_operator.kube.errors import AlreadyExists, ApiError, Conflict, NotFound
 from ucloud_operator.kube.resources import WALLETS
 from ucloud_operator.lifecycle import warnings
-from ucloud_operator.lifecycle.statement import account_of
+from ucloud_operator.lifecycle.statement import account_of, account_of_job
 from ucloud_operator.settings import FOREVER_MS
 
 if TYPE_CHECKING:
@@ -267,7 +267,8 @@ class Wallets:
         if self._in_use(wallet):
             return
         account, settled = account_of(wallet), self._settled(wallet)
-        if any(job.status.usage and job.metadata.uid not in settled.uids for job in self._world.jobs_of(wallet.key)):
+        used = [job for job in self._world.jobs_of(wallet.key) if job.status.usage and account_of_job(job) == account]
+        if any(job.metadata.uid not in settled.uids for job in used):
             self._queue.add(Key(SETTLE, wallet.key))
             return
         if not self._is_closed(wallet):
