@@ -6,11 +6,16 @@ import asyncio
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+from pydantic import ValidationError
 
 from ucloud_operator.kube.objects import allow_depth
 from ucloud_operator.settings import Settings
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "UCLOUD"})
@@ -43,11 +48,20 @@ def run(log_format: str, *, verbose: bool, **settings: str | int) -> None:
     """Run the operator, against KUBECONFIG or in the cluster that it is deployed in."""
     from ucloud_operator import handlers, logs  # noqa: PLC0415  # the other commands start in a fraction of its time
 
+    try:
+        chosen = Settings.model_validate(settings)
+    except ValidationError as error:
+        raise click.UsageError("; ".join(map(_sentence, error.errors()))) from error
     logs.configure(log_format, verbose=verbose)
-    asyncio.run(handlers.run(Settings.model_validate(settings)))
+    asyncio.run(handlers.run(chosen))
 
 
 _options(run)
+
+
+def _sentence(error: ErrorDetails) -> str:
+    """Say what is wrong with a setting."""
+    return " ".join((*map(str, error["loc"]), error["msg"].removeprefix("Value error, ")))
 
 
 @main.command()

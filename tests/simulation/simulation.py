@@ -139,7 +139,12 @@ class Simulation:
         return replica
 
     def step(self, step: str, request: Request) -> None:
-        """Note a step of an operator's: a request that reaches the API server, or an answer that leaves it."""
+        """Note a step of an operator's: a request that reaches the API server, or an answer that leaves it.
+
+        A renewal of the Lease is none: there is one every second, and they are all alike.
+        """
+        if request.resource == LEASES and b"holderIdentity" not in (request.body or b""):
+            return
         self.steps.append(f"{step} {request.verb} {request.target}")
         self.on_step(len(self.steps))
 

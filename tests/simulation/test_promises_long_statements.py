@@ -220,6 +220,7 @@ async def settling(simulation: Simulation) -> None:
     await simulation.until(
         lambda: not any(simulation.exists(UCLOUDJOBS, name) for name in ("kept", "goes")), within_seconds=900
     )
+    await simulation.until(lambda: simulation.job("stays").is_final)  # which may have begun later than the others
     simulation.delete(WALLETS, "example-compute")
     await simulation.until(lambda: not simulation.exists(WALLETS, "example-compute"), within_seconds=900)
     simulation.apply(wallet(quota=10**9))

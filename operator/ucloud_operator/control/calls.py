@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ucloud_operator.api import format_time
 from ucloud_operator.control import measures
-from ucloud_operator.kube.errors import AlreadyExists, Conflict, Invalid, NotFound
+from ucloud_operator.kube.errors import AlreadyExists, Conflict, Invalid, LeaseNotHeld, NotFound
 from ucloud_operator.kube.resources import PODS, SERVICES, UCLOUDJOBS
 from ucloud_operator.lifecycle import pods as templates
 from ucloud_operator.lifecycle.decide import JOB_FINALIZER
@@ -33,10 +33,6 @@ logger = logging.getLogger(__name__)
 
 IN_FLIGHT = 48
 """Pods of one job that are worked on at once: more doesn't make the API server faster."""
-
-
-class LeaseLostError(Exception):
-    """We may not create anything any more: another replica leads by now, or soon."""
 
 
 def merge_body(status: Model) -> Mapping[str, object]:
@@ -209,7 +205,7 @@ class Calls:
         await self._each(command.pods, release)
 
     async def _create_service(self, job: UCloudJob) -> None:
-        self._check_lease()
+        self.check_lease("create", SERVICES)
         try:
             await self._client.create(SERVICES, templates.build_service(job), namespace=job.metadata.namespace)
         except AlreadyExists:
@@ -217,7 +213,7 @@ class Calls:
 
     async def _create_pod(self, job: UCloudJob, launch: templates.Launch, rank: int) -> bool:
         """Create one pod. A name that is taken is ours if job and run are the same and it isn't going away."""
-        self._check_lease()
+        self.check_lease("create", PODS)
         try:
             answer = await self._client.create(
                 PODS, templates.build_pod(launch, rank), namespace=job.metadata.namespace
@@ -234,9 +230,10 @@ class Calls:
         self._world.pods.apply(answer)
         return True
 
-    def _check_lease(self) -> None:
+    def check_lease(self, verb: str, target: object) -> None:
+        """Raise `LeaseNotHeld` unless we may act."""
         if not self._lease.held:
-            raise LeaseLostError
+            raise LeaseNotHeld(verb, str(target), "not done, as the lease isn't held at the moment")
 
     async def _refresh_pod(self, pod: Pod) -> None:
         try:

@@ -68,7 +68,6 @@ class Jobs:
         self._world, self._books = parts.world, parts.books
         self._deadlines, self._queue = parts.deadlines, parts.queue
         self._client, self._settings, self._clock = parts.client, parts.settings, parts.clock
-        self._lease = parts.lease
         self._calls = Calls(parts)
         self._failing: dict[str, int] = {}  # by job uid, since when (unix ms)
         self._held_up: dict[str, tuple[str, int]] = {}  # by job uid: what was said, and the last pause (ms)
@@ -104,8 +103,8 @@ class Jobs:
     async def _carry_out_all(self, job: UCloudJob, decision: Decision) -> bool:
         """Carry out a decision, which counts from now on; return whether to go on at once.
 
-        Who doesn't hold the lease any more carries out nothing: a process that stood still for a while may know of a
-        pod that the next leader has made, and not yet of why.
+        Who doesn't hold the lease at the moment carries out nothing: a process that stood still for a while may know of
+        a pod that the next leader has made, and not yet of why. If it still turns out to be the holder, it tries again.
         """
         with ExitStack() as under_way:
             for command in decision.commands:
@@ -115,7 +114,8 @@ class Jobs:
                     under_way.enter_context(self._world.decided.bill(job, command.status))
             try:
                 for command in decision.commands:
-                    if not self._lease.held or not await self._carry_out(job, command):
+                    self._calls.check_lease("carry out", job.key)
+                    if not await self._carry_out(job, command):
                         return False
             except ApiError:
                 if _bills(job, decision):  # it may have got through: it counts until we know

@@ -26,6 +26,7 @@ from ucloud_operator.control.parts import Parts
 from ucloud_operator.control.plans import Plans
 from ucloud_operator.control.queue import Key, WorkQueue
 from ucloud_operator.control.statements import Statements
+from ucloud_operator.control.untold import Untold
 from ucloud_operator.control.wallets import Wallets
 from ucloud_operator.control.world import JOB, ORPHAN, PLAN, SETTLE, WALLET, World
 from ucloud_operator.kube.errors import ApiError
@@ -57,12 +58,17 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 1
-EPOCH_SECONDS = 1
-"""How long a change of the Lease takes to reach the API server's admission, amply: 50 ms were seen."""
+EPOCH_SECONDS = 0.3
+"""How long a change of the Lease takes to reach the API server's admission, amply: 50 ms were seen.
+
+It only keeps work small: a pod of the last leader's that gets in later still is seen by the watch, and has the name
+that ours would have.
+"""
 
 LOOK_SECONDS = 10
 """How long all else waits at the most for jobs to be looked at, by who has just come to lead."""
 LOOK_PAUSE_SECONDS = 0.02
+LEASE_PAUSE_SECONDS = 0.05
 
 
 class Fed(Protocol):
@@ -94,7 +100,8 @@ class Operator:
         self.leading = False
         self._unseen: set[str] = set()  # jobs that have begun and that we haven't looked at since we lead
         self._put_off: dict[Key, None] = {}  # what waits for that
-        self.world = World(self._changed)
+        self.untold = Untold(clock)
+        self.world = World(self._changed, self.untold.note)
         self.books = Books(self.world, settings)
         self.deadlines: Deadlines[Key] = Deadlines(self._due, clock)
         self.queue = WorkQueue(self._work, self.deadlines.advance, clock)
@@ -150,16 +157,24 @@ class Operator:
             store.remove(body)
         else:
             store.apply(body)
+        self.untold.told(body)
 
     def unhealthy(self) -> str:
-        """Return what is wrong with this process, or an empty string."""
-        now_ms = self._clock.now_ms()
-        heard_ms = self.pods.last_contact_ms
-        if heard_ms and now_ms - heard_ms > 1000 * self._settings.blind_seconds:
-            return f"nothing was heard of the API server for {(now_ms - heard_ms) // 1000} s"
-        overdue_ms = now_ms - self.deadlines.first_ms()
+        """Return what is wrong with this process and a restart may mend, or an empty string.
+
+        While the API server itself doesn't answer, a restart mends nothing, and a kubelet restarts ever later.
+        """
+        now_ms, unanswered_ms = self._clock.now_ms(), self.lease.unanswered_ms
+        overdue_ms = now_ms - max(self.deadlines.first_ms(), unanswered_ms)
         if self.leading and overdue_ms > 1000 * self._settings.overdue_seconds:
             return f"a deadline is {overdue_ms // 1000} s overdue"
+        for what, since_ms in (
+            ("of the pods", self.pods.last_contact_ms or None),
+            ("by Kopf of what has changed", self.untold.since_ms()),
+        ):
+            silent_ms = now_ms - max(since_ms, unanswered_ms) if since_ms is not None else 0
+            if silent_ms > 1000 * self._settings.blind_seconds:
+                return f"nothing was heard {what} for {silent_ms // 1000} s"
         return ""
 
     def measure(self) -> None:
@@ -177,12 +192,13 @@ class Operator:
         while True:
             epoch = await self.lease.acquire()
             logger.info("leading, epoch %d", epoch)
-            taking_over = asyncio.create_task(self._take_over())  # beside the renewals: it may take longer than those
             try:
-                await self.lease.hold()
+                async with asyncio.TaskGroup() as group:  # it may take longer than a renewal; if it fails, so do we
+                    taking_over = group.create_task(self._take_over())
+                    await self.lease.hold()
+                    taking_over.cancel()
             finally:
                 self.leading = False
-                taking_over.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await self.lease.release()
             logger.warning("the lease was lost; standing by")
@@ -257,7 +273,11 @@ class Operator:
 
     def _due(self, key: Key) -> None:
         if self.leading:
-            self.queue.add(key, urgent=key.kind != WALLET)
+            self.queue.add(key, urgent=key.kind != WALLET and not self._is_a_start(key))
+
+    def _is_a_start(self, key: Key) -> bool:
+        job = self.world.job(key.name) if key.kind == JOB else None
+        return job is not None and open_run(job.status) is None and not self.world.pods_of(job)
 
     def _depends(self, key: Key) -> bool:
         """Say whether what is to be done depends on what jobs that have begun have used."""
@@ -268,6 +288,8 @@ class Operator:
         return open_run(job.status) is not None or bool(self.world.pods_of(job))
 
     async def _work(self, key: Key) -> None:
+        while self.leading and not self.lease.held:  # its renewal is late: nothing may be done until we know
+            await self._clock.sleep(LEASE_PAUSE_SECONDS)
         if not self.leading:
             return
         if self._unseen and self._depends(key):

@@ -5,7 +5,8 @@ once; a key that changes while it is worked on is worked on again afterwards; ne
 always decides from the newest state, and no lock is needed anywhere else.
 
 Stops have a lane of their own: `urgent` keys are taken by workers that do nothing else, so a stop never waits behind a
-thousand starts. A key that fails comes back after a pause that doubles, up to half a minute.
+thousand starts. A key that fails comes back after a pause that doubles, up to half a minute; one that failed as an
+urgent one, up to two seconds: there are never more of those under way than there are workers for them.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ logger = logging.getLogger(__name__)
 
 FIRST_PAUSE_MS = 200
 LONGEST_PAUSE_MS = 30_000
+LONGEST_URGENT_PAUSE_MS = 2000
+TURN_SECONDS = 0.01
+"""How long keys are worked on without letting other tasks run, where nothing of it waits."""
 
 
 class Key(NamedTuple):
@@ -63,6 +67,7 @@ class WorkQueue:
         self._running: dict[Key, bool | None] = {}
         self._since_ms: dict[Key, int] = {}  # of those that wait and those that are worked on
         self._pauses_ms: dict[Key, int] = {}
+        self._turn_began = 0.0
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -107,13 +112,21 @@ class WorkQueue:
         now_ms = self._clock.now_ms()
         return max((now_ms - self._since_ms[key] for key in keys), default=0)
 
-    def _put_off(self, key: Key, cause: Cause) -> int:
+    def _put_off(self, key: Key, cause: Cause, *, urgent: bool) -> int:
         """Let a key that failed come back after a pause; return how long that is (ms)."""
         metrics.WORK_FAILURES.labels(key.kind, cause.value).inc()
         pause_ms = self._pauses_ms.get(key, FIRST_PAUSE_MS)
         self._pauses_ms[key] = min(2 * pause_ms, LONGEST_PAUSE_MS)
+        if urgent:
+            pause_ms = min(pause_ms, LONGEST_URGENT_PAUSE_MS)
         self._later(key, self._clock.now_ms() + pause_ms)
         return pause_ms
+
+    async def _give_way(self) -> None:
+        """Let other tasks run, if we have not for a while: where no call is needed a worker never waits."""
+        if self._clock.monotonic() - self._turn_began >= TURN_SECONDS:
+            await asyncio.sleep(0)
+            self._turn_began = self._clock.monotonic()
 
     async def _worker(self, *, urgent: bool) -> None:
         lane = self._lanes[urgent]
@@ -127,13 +140,14 @@ class WorkQueue:
             try:
                 await self._work(key)
             except PASSING as error:
-                logger.warning(
-                    "%s %s: %s; again in %d ms", key.kind, key.name, error, self._put_off(key, Cause.PASSING)
-                )
+                pause_ms = self._put_off(key, Cause.PASSING, urgent=urgent)
+                logger.warning("%s %s: %s; again in %d ms", key.kind, key.name, error, pause_ms)
             except Exception:
-                logger.exception("%s %s failed; again in %d ms", key.kind, key.name, self._put_off(key, Cause.DEFECT))
+                pause_ms = self._put_off(key, Cause.DEFECT, urgent=urgent)
+                logger.exception("%s %s failed; again in %d ms", key.kind, key.name, pause_ms)
             else:
                 self._pauses_ms.pop(key, None)
+            await self._give_way()
             again = self._running.pop(key)
             del self._since_ms[key]
             if again is not None:

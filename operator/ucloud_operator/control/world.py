@@ -62,9 +62,11 @@ class Index:
 class World:
     """All objects that the operator reads."""
 
-    def __init__(self, on_change: Callable[[Key], None]) -> None:
-        """Take whom to tell what must be looked at again."""
-        self._on_change = on_change
+    def __init__(
+        self, on_change: Callable[[Key], None], on_news: Callable[[str, str | None], None] = lambda _uid, _version: None
+    ) -> None:
+        """Take whom to tell what must be looked at again, and whom of new versions of our kinds (None: it is gone)."""
+        self._on_change, self._on_news = on_change, on_news
         self.jobs: Store[UCloudJob] = Store(UCloudJob.model_validate, self._job_changed)
         self.wallets: Store[Wallet] = Store(Wallet.model_validate, self._wallet_changed)
         self.products: Store[ComputeProduct] = Store(ComputeProduct.model_validate, self._reference_changed)
@@ -191,6 +193,7 @@ class World:
     def _job_changed(self, change: Change[UCloudJob]) -> None:
         key, job, gone = join(change), change.object, change.kind is ChangeKind.DELETED
         wallet = job.status.wallet
+        self._on_news(change.uid, None if gone else job.metadata.resource_version)
         self._file_spender(job, gone=gone)
         self._jobs_of_namespace.file(key, *() if gone else (change.key.namespace,))
         self._on_change(Key(JOB, key))
@@ -222,6 +225,7 @@ class World:
     def _wallet_changed(self, change: Change[Wallet]) -> None:
         key, wallet, gone = join(change), change.object, change.kind is ChangeKind.DELETED
         self.version += 1
+        self._on_news(change.uid, None if gone else wallet.metadata.resource_version)
         self._on_change(Key(WALLET, key))
         if not gone and self.decided.is_published(wallet, change.before):
             self._wake()
@@ -251,7 +255,9 @@ class World:
         for wallet in wallets[:1]:
             self._on_change(Key(PLAN, f"{wallet.namespace}/{wallet.name}"))
 
-    def _reference_changed(self, _: Change[ComputeProduct] | Change[Application]) -> None:
+    def _reference_changed(self, change: Change[ComputeProduct] | Change[Application]) -> None:
+        gone = change.kind is ChangeKind.DELETED
+        self._on_news(change.uid, None if gone else change.object.metadata.resource_version)
         self._wake()
 
     def _wake(self) -> None:

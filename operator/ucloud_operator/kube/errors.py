@@ -95,7 +95,11 @@ class Unreachable(ApiError):
         """Whether the request may have been carried out all the same."""
 
 
-PASSING = (Conflict, Gone, TooManyRequests, ServerError, Unreachable)
+class LeaseNotHeld(ApiError):
+    """A request that we didn't make: another replica may lead by now, or soon."""
+
+
+PASSING = (Conflict, Gone, TooManyRequests, ServerError, Unreachable, LeaseNotHeld)
 """What comes about by itself and passes by itself: it is nobody's mistake."""
 
 _BY_STATUS: dict[int, type[ApiError]] = {

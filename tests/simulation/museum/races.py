@@ -168,7 +168,7 @@ EXHIBITS: Final = (
             ),
         ),
         story=Scene(the_answer_to_a_settlement_is_lost),
-        caught_by=r"physics/example-compute says 150000, its jobs used 75000",
+        caught_by=r"physics/example-compute says \d+, its jobs used \d+",
         taught="Three protections had to go before it happened: the operator's memory, a set of lines, a sum of them.",
     ),
     Exhibit(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ucloud_operator.kube import errors
-from ucloud_operator.kube.client import Client
+from ucloud_operator.kube.client import Client, WatchEvent
 from ucloud_operator.kube.clock import ManualClock
 from ucloud_operator.kube.lease import Lease
 from ucloud_operator.kube.objects import Json, JsonObject, section, text
@@ -22,10 +22,14 @@ START_MS = 1_795_507_200_000
 
 
 class OneLease(Client):
-    """An API server that holds one Lease, guards it by version, and can be out of reach or lose its answers."""
+    """An API server that holds one Lease, guards it by version, and can be slow, out of reach or lose its answers."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: ManualClock) -> None:
         super().__init__()
+        self.clock = clock
+        self.slow_seconds = 0.0
+        self.told: list[asyncio.Queue[WatchEvent]] = []
+        """What is on its way to those who watch."""
         self.spec: dict[str, object] | None = None
         self.version = 0
         self.reachable = True
@@ -35,7 +39,7 @@ class OneLease(Client):
         await self._reach("get", resource)
         if self.spec is None:
             raise errors.NotFound("get", f"{resource} {namespace}/{name}", "not found", status=404)
-        return self._answer("get", resource)
+        return await self._answer("get", resource)
 
     async def create(self, resource: Resource, body: Json | bytes, *, namespace: str | None = None) -> JsonObject:
         await self._reach("create", resource)
@@ -43,7 +47,7 @@ class OneLease(Client):
         if self.spec is not None:
             raise errors.AlreadyExists("create", f"{resource} {namespace}", "exists", status=409)
         self._store(dict(section(body, "spec")))
-        return self._answer("create", resource)
+        return await self._answer("create", resource)
 
     async def patch(
         self,
@@ -57,13 +61,46 @@ class OneLease(Client):
         await self._reach("patch", resource)
         if self.spec is None:
             raise errors.NotFound("patch", f"{resource} {namespace}/{name}", "not found", status=404)
-        if resource_version != str(self.version):
+        if resource_version not in {None, str(self.version)}:
             raise errors.Conflict("patch", f"{resource} {namespace}/{name}", "modified", status=409)
         self._store({**self.spec, **section(body, "spec")})
-        return self._answer("patch", resource)
+        return await self._answer("patch", resource)
+
+    @asynccontextmanager
+    async def watch(
+        self, resource: Resource, *, resource_version: str, field_selector: str | None = None, **_: object
+    ) -> AsyncIterator[AsyncIterator[WatchEvent]]:
+        await self._reach("watch", resource)
+        assert field_selector == "metadata.name=ucloud-operator"
+        told: asyncio.Queue[WatchEvent] = asyncio.Queue()
+        if resource_version != str(self.version):
+            told.put_nowait(self._event())
+
+        async def events() -> AsyncIterator[WatchEvent]:
+            while True:
+                yield await told.get()
+
+        self.told.append(told)
+        try:
+            yield events()
+        finally:
+            self.told.remove(told)
 
     def touch(self) -> None:
+        """Give it another version, and tell those who watch."""
         self.version += 1
+        for each in self.told:
+            each.put_nowait(self._event())
+
+    def remove(self) -> None:
+        self.spec = None
+        self.touch()
+
+    def _event(self) -> WatchEvent:
+        metadata = {"resourceVersion": str(self.version)}
+        if self.spec is None:
+            return WatchEvent("DELETED", {"metadata": metadata})
+        return WatchEvent("MODIFIED", {"metadata": metadata, "spec": dict(self.spec)})
 
     @property
     def holder(self) -> str:
@@ -77,16 +114,19 @@ class OneLease(Client):
         await asyncio.sleep(0)  # others' requests are under way, too
         if not self.reachable:
             raise errors.Unreachable(verb, str(resource), "no answer", ambiguous=False)
+        await self.clock.sleep(self.slow_seconds / 2)
 
-    def _answer(self, verb: str, resource: Resource) -> JsonObject:
+    async def _answer(self, verb: str, resource: Resource) -> JsonObject:
         if not self.answering:
             raise errors.Unreachable(verb, str(resource), "no answer", ambiguous=True)
-        return {"metadata": {"resourceVersion": str(self.version)}, "spec": self.spec}
+        answer: JsonObject = {"metadata": {"resourceVersion": str(self.version)}, "spec": self.spec}
+        await self.clock.sleep(self.slow_seconds / 2)
+        return answer
 
 
 @pytest.fixture
-def api() -> OneLease:
-    return OneLease()
+def api(clock: ManualClock) -> OneLease:
+    return OneLease(clock)
 
 
 @pytest.fixture
@@ -130,7 +170,7 @@ async def test_a_lease_that_does_not_exist_is_made(api: OneLease, clock: ManualC
     assert held(lease)
     assert api.spec == {
         "holderIdentity": "a",
-        "leaseDurationSeconds": 15,
+        "leaseDurationSeconds": 4,
         "leaseTransitions": 1,
         "acquireTime": "2026-11-24T08:00:00.000000Z",
         "renewTime": "2026-11-24T08:00:00.000000Z",
@@ -145,8 +185,8 @@ async def test_a_lease_without_a_holder_is_taken_at_once(api: OneLease, clock: M
 async def test_a_holder_renews_for_as_long_as_it_likes(api: OneLease, clock: ManualClock) -> None:
     lease = candidate(api, clock, "a")
     async with holding(lease) as task:
-        for _ in range(20):
-            await clock.advance(5)
+        for _ in range(100):
+            await clock.advance(1)
             assert held(lease)
         assert not task.done()
     assert text(api.spec or {}, "renewTime") == "2026-11-24T08:01:40.000000Z"
@@ -159,16 +199,19 @@ async def test_a_standby_waits_while_the_holder_lives(api: OneLease, clock: Manu
         assert not standby.done()
 
 
-async def test_a_standby_takes_over_within_seconds_of_the_holders_death(api: OneLease, clock: ManualClock) -> None:
+@pytest.mark.parametrize("lived_seconds", [10, 10.5, 10.999])
+async def test_a_standby_takes_over_when_the_holder_has_been_silent_for_as_long_as_it_promised(
+    api: OneLease, clock: ManualClock, lived_seconds: float
+) -> None:
     dead, heir = candidate(api, clock, "a"), candidate(api, clock, "b")
-    async with holding(dead):
-        await clock.advance(60)
-    async with background(heir.acquire()) as standby:
-        await clock.advance(14.9)
+    async with holding(dead) as life, background(heir.acquire()) as standby:
+        await clock.advance(lived_seconds)
+        life.cancel()
+        await clock.advance(13.9 - lived_seconds)
         assert not standby.done()
-        assert not held(dead)  # for seconds already
-        await clock.advance(1.1)
-        await asyncio.wait_for(standby, 0)
+        assert not held(dead)  # for a second already
+        await clock.advance(0.2)
+        assert standby.done()
     assert (api.holder, heir.epoch) == ("b", 2)
 
 
@@ -178,9 +221,69 @@ async def test_a_released_lease_is_taken_at_once(api: OneLease, clock: ManualClo
         await clock.advance(10)
         await first.release()
         assert not held(first)
-        await clock.advance(1)
+        await clock.advance(0)
         assert standby.done()
     assert second.epoch == 2
+
+
+async def test_a_lease_that_is_deleted_is_made_at_once(api: OneLease, clock: ManualClock) -> None:
+    first, second = candidate(api, clock, "a"), candidate(api, clock, "b")
+    await first.acquire()
+    async with background(second.acquire()) as standby:
+        await clock.advance(1)
+        api.remove()
+        await clock.advance(0)
+        assert standby.done()
+
+
+async def test_a_renewal_under_way_does_not_keep_a_lease_from_being_released(api: OneLease, clock: ManualClock) -> None:
+    first, second = candidate(api, clock, "a"), candidate(api, clock, "b")
+    async with holding(first) as life, background(second.acquire()):
+        api.slow_seconds = 0.2
+        await clock.advance(1.15)  # it has been carried out, and the answer is on its way
+        life.cancel()
+        api.slow_seconds = 0
+        await first.release()
+        await clock.advance(0)
+    assert (api.holder, second.epoch) == ("b", 2)
+
+
+async def test_who_was_deposed_releases_nothing(api: OneLease, clock: ManualClock) -> None:
+    first = candidate(api, clock, "a")
+    await first.acquire()
+    api.spec = {**(api.spec or {}), "holderIdentity": "b", "leaseTransitions": 2}
+    api.touch()
+    await first.release()
+    assert api.holder == "b"
+
+
+async def test_a_standby_whose_watch_has_fallen_silent_takes_nothing_from_who_lives(
+    api: OneLease, clock: ManualClock
+) -> None:
+    first, second = candidate(api, clock, "a"), candidate(api, clock, "b")
+    async with holding(first), background(second.acquire()) as standby:
+        await clock.advance(2)
+        api.told.clear()
+        await clock.advance(60)
+        assert not standby.done()
+        assert held(first)
+    assert first.epoch == api.version - 62  # every renewal got through, and nothing else
+
+
+async def test_a_standby_that_may_not_watch_looks_again_and_again(
+    api: OneLease, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forbidden(*_: object, **__: object) -> None:
+        raise errors.Forbidden("watch", "leases", "not allowed", status=403)
+
+    monkeypatch.setattr(api, "watch", forbidden)
+    first, second = candidate(api, clock, "a"), candidate(api, clock, "b")
+    async with holding(first) as life, background(second.acquire()) as standby:
+        await clock.advance(60)
+        assert not standby.done()
+        life.cancel()
+        await clock.advance(5)
+        assert standby.done()
 
 
 async def test_who_does_not_hold_it_releases_nothing(api: OneLease, clock: ManualClock) -> None:
@@ -197,33 +300,76 @@ async def test_a_restart_takes_its_own_lease_at_once_in_a_new_epoch(api: OneLeas
 
 async def test_a_holder_out_of_reach_stops_before_anybody_may_start(api: OneLease, clock: ManualClock) -> None:
     lease = candidate(api, clock, "a")
-    async with holding(lease) as task:
+    async with holding(lease):
         await clock.advance(5)
         api.reachable = False
-        await clock.advance(9.9)
+        await clock.advance(2.9)
         assert held(lease)
         await clock.advance(0.1)
         assert not held(lease)
-        assert task.done()
 
 
-async def test_a_holder_out_of_reach_for_a_moment_holds_on(api: OneLease, clock: ManualClock) -> None:
+async def test_a_late_renewal_is_one_if_nobody_has_led_meanwhile(api: OneLease, clock: ManualClock) -> None:
     lease = candidate(api, clock, "a")
     async with holding(lease) as task:
-        await clock.advance(4)
+        await clock.advance(5)
         api.reachable = False
-        await clock.advance(4)
+        await clock.advance(9)
+        assert not held(lease)
         api.reachable = True
-        await clock.advance(20)
+        await clock.advance(1)
         assert held(lease)
         assert not task.done()
+    assert lease.epoch == 1
+
+
+async def test_a_late_renewal_is_none_if_somebody_leads_by_then(api: OneLease, clock: ManualClock) -> None:
+    lease = candidate(api, clock, "a")
+    async with holding(lease) as task:
+        await clock.advance(5)
+        api.reachable = False
+        await clock.advance(9)
+        api.reachable = True
+        api.spec = {**(api.spec or {}), "holderIdentity": "b", "leaseTransitions": 2}
+        await clock.advance(1)
+        assert task.done()
+        assert not held(lease)
+    assert api.holder == "b"
+
+
+async def test_who_is_out_of_reach_for_long_gives_up_and_begins_anew(api: OneLease, clock: ManualClock) -> None:
+    lease = candidate(api, clock, "a")
+    async with holding(lease) as task:
+        api.reachable = False
+        await clock.advance(14)
+        assert not task.done()
+        await clock.advance(2)
+        assert task.done()
+        assert not held(lease)
+
+
+@pytest.mark.parametrize("answer_seconds", [1, 1.5, 2, 2.5])
+async def test_an_api_server_that_takes_seconds_to_answer_passes_leadership_to_nobody(
+    api: OneLease, clock: ManualClock, answer_seconds: float
+) -> None:
+    first, second = candidate(api, clock, "a"), candidate(api, clock, "b")
+    async with holding(first) as task, background(second.acquire()) as standby:
+        api.slow_seconds = answer_seconds
+        moments = []
+        for _ in range(200):
+            await clock.advance(0.25)
+            moments.append(held(first))
+            assert not task.done()
+            assert not standby.done()
+        assert sum(moments[-20:]) >= 4  # now and then it may create something
+    assert first.epoch == 1
 
 
 async def test_a_renewal_whose_answer_was_lost_is_found_out(api: OneLease, clock: ManualClock) -> None:
     lease = candidate(api, clock, "a")
     async with holding(lease) as task:
         api.answering = False
-        await clock.advance(6)
+        await clock.advance(1.5)
         api.answering = True
         await clock.advance(20)
         assert not task.done()
@@ -247,7 +393,7 @@ async def test_a_lease_that_was_taken_or_deleted_is_lost_at_the_next_renewal(
     async with holding(lease) as task:
         api.spec = api.spec and spec and {**api.spec, **spec}
         api.touch()
-        await clock.advance(5)
+        await clock.advance(1)
         assert not held(lease)
         assert task.done()
 
@@ -263,7 +409,7 @@ async def test_a_deleted_lease_does_not_take_its_holder_back_in_time(api: OneLea
 async def test_of_two_who_grab_at_once_one_wins(api: OneLease, clock: ManualClock) -> None:
     first, second = candidate(api, clock, "a"), candidate(api, clock, "b")
     grabbing = [asyncio.create_task(each.acquire()) for each in (first, second)]
-    await clock.advance(3)
+    await clock.advance(2)
     assert sorted(task.done() for task in grabbing) == [False, True]
     assert sorted([held(first), held(second)]) == [False, True]
     for task in grabbing:
@@ -292,7 +438,7 @@ async def test_a_release_that_fails_is_no_reason_to_stay(api: OneLease, clock: M
 
 
 @pytest.mark.parametrize(
-    ("identity", "renew_seconds", "sentence"), [("", 5, "nobody holds it"), ("a", 8, "renew it at least twice")]
+    ("identity", "renew_seconds", "sentence"), [("", 1, "nobody holds it"), ("a", 2, "renew it more than twice")]
 )
 def test_settings_that_can_not_work_are_refused(
     api: OneLease, identity: str, renew_seconds: float, sentence: str
