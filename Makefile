@@ -52,6 +52,10 @@ e2e: install  ## Run the end-to-end tests on kind (KIND_NODE_IMAGE and KIND_CONF
 simulate: install  ## Tell random stories in simulated time until Ctrl-C (SEED=7: one, aloud; SEEDS=500, MINUTES=10: so many, so long; PACE=days).
 	@$(RUN)/python -m tests.simulation $(if $(SEED),--seed $(SEED)) $(if $(FIRST),--first $(FIRST)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(PACE),--pace $(PACE))
 
+.PHONY: chaos
+chaos: install  ## Kill the operator, the API server and etcd at random under many jobs (ROUNDS=50 JOBS=100 SEED=7).
+	@$(RUN)/python -m tests.chaos $(if $(ROUNDS),--rounds=$(ROUNDS)) $(if $(JOBS),--jobs=$(JOBS)) $(if $(SEED),--seed=$(SEED))
+
 .PHONY: bench
 bench: install  ## Measure how long the ledger takes, against what is promised, and what a change costs the operator.
 	@$(RUN)/python -m bench.ledger

@@ -65,6 +65,11 @@ class Cluster:
             if not bare:
                 install.product(self)
 
+    def start_servers(self) -> None:
+        """Start etcd and the API server again, if they have ended, and wait until they answer; leave the rest alone."""
+        with self._locked():
+            ControlPlane(self.state).start_servers(self.programs)
+
     def stop(self) -> None:
         """End everything that this state directory ever started, and remove it."""
         if not self.state.exists():

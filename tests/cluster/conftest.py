@@ -27,6 +27,13 @@ def spare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         yield cluster
 
 
+@pytest.fixture(scope="session")
+def restless(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A cluster with everything installed, whose servers may be ended: each test leaves them running."""
+    with Cluster(tmp_path_factory.mktemp("restless")).running_meanwhile() as cluster:
+        yield cluster
+
+
 @pytest.fixture
 def namespace(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[str]:
     """A namespace that pods can be created in; it goes when the test is over, and nobody waits for that."""

@@ -9,6 +9,7 @@ import os
 import random
 import time
 from collections.abc import Sequence
+from http import HTTPStatus
 from pathlib import Path
 
 from devcluster import Cluster
@@ -114,44 +115,8 @@ async def test_an_operator_that_is_killed_at_any_moment_comes_to_the_same_number
                 await replica.stop()
 
 
-async def test_a_standby_takes_over_from_a_leader_that_goes_and_from_one_that_dies(
-    cluster: Cluster, tmp_path: Path
-) -> None:
-    first, second = (
-        OperatorProcess(cluster, tmp_path / f"{name}.log", *as_options(SETTINGS), identity=name)
-        for name in ("first", "second")
-    )
-    try:
-        await first.start()
-        await first.leads()
-        await second.start()
-        await second.stands_by()
-        await asyncio.sleep(2)
-        await second.stands_by()
-        await second.is_well()
-
-        went = time.monotonic()
-        await first.stop()
-        ended = time.monotonic()
-        await second.leads()
-        leads = time.monotonic()
-        print(f"SIGTERM: ended in {ended - went:.1f} s, the standby leads {leads - ended:.1f} s later")
-        assert leads - ended < 5  # the lease was given up
-
-        await first.start()
-        await first.stands_by()
-        died = time.monotonic()
-        await second.kill()
-        await first.leads()
-        print(f"kill -9: the standby leads {time.monotonic() - died:.1f} s later")
-        assert time.monotonic() - died < SETTINGS["lease_seconds"] + 5
-    finally:
-        await first.stop()
-        await second.stop()
-
-
 async def test_an_api_server_that_is_away_at_the_instant_changes_no_number(cluster: Cluster, tmp_path: Path) -> None:
-    settings = {**SETTINGS, "blind_seconds": 2, "lease_seconds": 15, "renew_seconds": 5}
+    settings = {**SETTINGS, "blind_seconds": 2}
     async with open_stage(cluster, tmp_path / "operator.log", settings) as stage:
         story = Story(stage, new_name("away"))
         await story.begin()
@@ -163,7 +128,7 @@ async def test_an_api_server_that_is_away_at_the_instant_changes_no_number(clust
         await asyncio.sleep(3.5)  # its credits end meanwhile
         status, why = await stage.operator.ask("/healthz")
         await asyncio.to_thread(cluster.start)
-        assert (status, "nothing was heard of the API server" in why) == (503, True), why
+        assert status == HTTPStatus.OK, why  # a restart would mend nothing
         await stage.operator.is_well()
         await job.ends(SUCCESS, "OutOfCredits")
         assert (job.lengths_ms, job.usage) == ([8000], 8000)

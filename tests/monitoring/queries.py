@@ -22,9 +22,3 @@ def named(query: str) -> Iterator[tuple[str, set[str]]]:
 def grouped(query: str) -> set[str]:
     """The labels that a query groups by."""
     return {label.strip() for found in re.findall(r"\bby \(([^)]*)\)", query) for label in found.split(",")}
-
-
-def exact(query: str) -> Iterator[tuple[str, set[tuple[str, str]]]]:
-    """The series of ours that a query names, each with the labels that it wants to have a certain value."""
-    for name, selector in re.findall(r"\b(ucloud_\w+)\{([^}]*)\}", query):
-        yield name, set(re.findall(r'(\w+)="([^"]*)"', selector))

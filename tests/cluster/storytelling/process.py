@@ -93,6 +93,15 @@ class OperatorProcess:
 
         await self._until(answer)
 
+    async def is_unwell(self, why: str) -> None:
+        """Wait until /healthz says that it is, and why."""
+
+        async def answer() -> str:
+            status, text = await self.ask("/healthz")
+            return "" if status == HTTPStatus.SERVICE_UNAVAILABLE and why in text else f"{status} {text}"
+
+        await self._until(answer)
+
     async def _is(self, *, leading: bool) -> None:
         async def answer() -> str:
             return "" if (await self.scrape()).total("ucloud_leading") == leading else f"leading isn't {leading}"
