@@ -259,9 +259,10 @@ EXHIBITS: Final = (
         changes=(
             Change(
                 "control.jobs:Jobs._carry_out_all",
-                "if not self._lease.held or not await self._carry_out(job, command):",
-                "if not await self._carry_out(job, command):",
+                'self._calls.check_lease("carry out", job.key)',
+                "pass",
             ),
+            Change("control.operator:Operator._work", "while self.leading and not self.lease.held:", "while False:"),
         ),
         story=Scene(a_leader_stands_still_while_a_job_is_suspended),
         caught_by="physics/a ended as FAILURE for PodDeleted",

@@ -150,6 +150,7 @@ EXHIBITS: Final = (
         protection="Level, not edge: what failed comes back, sooner and later, until the job has ended.",
         changes=(
             Change("control.queue:WorkQueue._put_off", "self._later(key, self._clock.now_ms() + pause_ms)", "pass"),
+            Change("control.decided:Decided._counted", "self._failed(paid_by(job))", "pass"),
         ),
         story=Scene(the_api_server_is_overloaded_when_credits_end),
         caught_by=r"(not within|ran \d+ ms longer than it had credits for)",
