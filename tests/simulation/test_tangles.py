@@ -188,3 +188,45 @@ def test_what_a_free_project_used_is_kept_though_nobody_pays_for_it() -> None:
         assert numbers(simulation)["bio"][0] == numbers(simulation)["arts"][0] == 0
 
     play(story())
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_two_projects_that_part_keep_what_each_had_used_and_where(seed: int) -> None:
+    """They had one checkpoint between them, and neither's next one may stand in its place: seeds make other uids."""
+
+    def grants(first: str, second: str) -> list[dict[str, object]]:
+        """Credits of two parents: those of the first end first, and are too few for a job of a minute."""
+        return [
+            group(allocation(30_000, ends=SOON), parent=f"{first}/{NAME}"),
+            group(allocation(10**6, ends=LATE), parent=f"{second}/{NAME}"),
+        ]
+
+    async def story() -> None:
+        simulation = Simulation(seed)
+        simulation.start_operator()
+        simulation.apply(product(), application())
+        for namespace in ("arts", "bio", "chem", "shared"):
+            simulation.apply(wallet(quota=10**9), namespace=namespace)
+        sides = {"left": ("arts", "bio"), "right": ("chem", "shared")}
+        for side, parents in sides.items():
+            simulation.apply(wallet(groups=grants(*parents)), job(minutes=1), namespace=side)
+        await simulation.pass_seconds(5)
+        await simulation.until(simulation.is_over, within_seconds=300)
+        apart = grants(*sides["left"])
+        together = [*apart, group(allocation(1000, ends=LATE), parent=f"shared/{NAME}")]
+        simulation.edit(WALLETS, NAME, {"allocationGroups": together}, namespace="left")
+        await simulation.pass_seconds(100)
+        simulation.edit(WALLETS, NAME, {"allocationGroups": apart}, namespace="left")
+        for side in sides:
+            simulation.apply(job("b", minutes=1), namespace=side)
+            await simulation.pass_seconds(5)
+            await simulation.until(simulation.is_over, within_seconds=300)
+        await simulation.pass_seconds(700)
+        for side, (first, second) in sides.items():
+            groups = simulation.wallet(namespace=side).status.groups
+            used = {each.parent.key: each.tree_usage for each in groups if each.parent is not None}
+            assert used[f"{first}/{NAME}"] == 30_000
+            assert used[f"{second}/{NAME}"] == 70_000
+        check_bills(simulation)
+
+    play(story())

@@ -19,7 +19,7 @@ from ucloud_operator.kube.resources import LEDGERCHECKPOINTS
 from ucloud_operator.ledger.ledger import Ledger
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from ucloud_operator.api import Wallet
     from ucloud_operator.api.checkpoint import LedgerCheckpoint
@@ -46,11 +46,21 @@ class Checkpoints:
         """Write a state down; `opening` has the opening usage of wallets (by key) whose spec has just been applied."""
         wallets = {each.name: wallet for each in state.wallets if (wallet := self._world.wallet(each.name)) is not None}
         spec = self._spec(state, wallets, opening)
-        first = min(wallet.uid for wallet in spec.wallets)
-        name = "lcp-" + hashlib.sha256(first.encode()).hexdigest()[:16]
+        uids = sorted(wallet.uid for wallet in spec.wallets)
+        name = self._name(uids)
         answer = await self._put(name, spec)
         self._world.checkpoints.apply(answer)
-        await self._forget(name, {wallet.uid for wallet in spec.wallets})
+        await self._forget(name, set(uids))
+
+    def _name(self, uids: Sequence[str]) -> str:
+        """Name a checkpoint by the first of its wallets, or by all: where others have theirs under that name, it stays.
+
+        They were connected until now, or an edit that would have connected them didn't come about.
+        """
+        name = _hashed(uids[0])
+        present = self._world.checkpoints.get(self._settings.namespace, name)
+        others = {wallet.uid for wallet in present.spec.wallets} - set(uids) if present is not None else ()
+        return _hashed(",".join(uids)) if others else name
 
     def _spec(self, state: State, wallets: Mapping[str, Wallet], opening: Mapping[str, int]) -> LedgerCheckpointSpec:
         ledger = Ledger(state)
@@ -101,3 +111,7 @@ class Checkpoints:
             logger.warning("can't delete the outdated checkpoint %s yet: %s", metadata.name, error)
             return
         self._world.checkpoints.remove(old.model_dump(mode="json", by_alias=True))
+
+
+def _hashed(what: str) -> str:
+    return "lcp-" + hashlib.sha256(what.encode()).hexdigest()[:16]
