@@ -135,7 +135,7 @@ def _about(wallet: Wallet, world: World, recount: Recount) -> Finding:
         *_in_statements(wallet, world),
         *_equal("settledUsage", status.settled_usage, "the lines of its statements come to", exactly(settled)),
         *_equal("localUsage", status.local_usage, "its opening usage, lines and jobs come to", usage),
-        *_in_edges(wallet),
+        *_in_edges(wallet, recount.aside(wallet)),
         *_from_below(wallet, recount, moment),
         *_in_checkpoint(wallet, world, recount),
     )
@@ -174,12 +174,15 @@ def _in_statements(wallet: Wallet, world: World) -> Iterator[Difference]:
             yield from _equal(f"line of job {line.job}", line.usage, "the job itself says", exactly(job.status.usage))
 
 
-def _in_edges(wallet: Wallet) -> Iterator[Difference]:
-    """What a wallet passed up is its total but for the excess; through each edge goes what its allocations paid."""
+def _in_edges(wallet: Wallet, aside: int) -> Iterator[Difference]:
+    """What a wallet passed up is its total but for the excess; through each edge goes what its allocations paid.
+
+    Those pay for what is set aside as well, which is no usage yet.
+    """
     status, carried = wallet.status, sum(group.tree_usage for group in wallet.status.groups)
     passed = 0 if wallet.spec.pays_for.free_to_use else status.total_usage - status.excess
     yield from _equal("treeUsage", status.tree_usage, "its total without its excess comes to", exactly(passed))
-    yield from _equal("treeUsage", status.tree_usage, "its groups come to", exactly(carried))
+    yield from _equal("treeUsage", status.tree_usage, "its groups come to", Span(carried - aside, carried))
     for group in status.groups:
         used, parent = sum(each.used for each in group.allocations), group.parent.key if group.parent else "outside"
         yield from _equal(f"treeUsage from {parent}", group.tree_usage, "its allocations come to", exactly(used))

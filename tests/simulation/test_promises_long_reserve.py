@@ -172,3 +172,18 @@ def test_killed_at_any_step_the_certain_job_finishes_if_it_began(step: int, away
         check_bills(simulation)
 
     play(story())
+
+
+def test_the_books_add_up_while_a_cost_is_set_aside() -> None:
+    async def story() -> None:
+        simulation = await prepared()
+        simulation.apply(wallet(quota=10**8), namespace="root")
+        simulation.apply(wallet(quota=10**7, parent="root/example-compute"), certain(10), job("other", minutes=10))
+        await simulation.pass_seconds(200)
+        assert simulation.wallet().status.reserved > 0
+        simulation.audit.check_books()
+        await simulation.until(simulation.is_over, within_seconds=900)
+        await simulation.pass_seconds(100)
+        simulation.audit.check_books()
+
+    play(story())

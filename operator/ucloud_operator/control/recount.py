@@ -59,7 +59,7 @@ class Moment:
     at_ms: int
     idle: bool = False  # nothing ran, as far as was known: no end was still to be heard of
     line_by_line: bool = False  # statements may have got lines since
-    paths: bool = False  # it is of a tangle, which doesn't count what is set aside
+    paths: bool = False  # it is of a tangle
 
 
 def exactly(number: int) -> Span:
@@ -124,13 +124,15 @@ class Recount:
             used = billed if moment.idle and began_ms <= moment.at_ms else used | billed
         changes = (each.last_transition_time for each in job.status.conditions)
         known = max(changes, default=moment.at_ms) + UNDER_WAY_MS < moment.at_ms or (ended and moment.idle)
-        expected = used if known else used | _before_the_news(job, moment.at_ms)
-        if job.spec.funding != "Reserve":
-            return expected
-        aside = exactly(max(used.most, reserved_for(job, self._world.pods_of(job))))
-        if known and not ended and not moment.paths:
-            return aside
-        return expected | aside | (used if known else _aside_before(job))
+        return used if known else used | _before_the_news(job, moment.at_ms)
+
+    def aside(self, wallet: Wallet, above: frozenset[str] = frozenset()) -> int:
+        """Return how much may be set aside at the most for jobs of a wallet and of those below: their whole cost."""
+        live = (job for job in self._world.jobs_of(wallet.key) if not job.is_final)
+        own = sum(reserved_for(job, self._world.pods_of(job)) for job in live)
+        below = (found for key in self._world.children_of(wallet.key) if (found := self._world.wallet(key)) is not None)
+        above |= {wallet.key}
+        return own + sum(self.aside(child, above) for child in below if child.key not in above)
 
 
 def usage_as_of(job: UCloudJob, at_ms: int) -> int:
@@ -160,15 +162,6 @@ def _before_the_news(job: UCloudJob, at_ms: int) -> Span:
 def _with_runs(job: UCloudJob, runs: tuple[JobRun, ...], at_ms: int) -> Span:
     status = job.status.model_copy(update={"runs": runs, "usage": 0})
     return exactly(usage_as_of(job.model_copy(update={"status": status}), at_ms) if runs else 0)
-
-
-def _aside_before(job: UCloudJob) -> Span:
-    """Return what was set aside at the most for a job that has ended since."""
-    runs, allocation = job.status.runs, job.spec.time_allocation
-    if not runs or allocation is None:
-        return exactly(job.status.usage)
-    last = runs[-1]
-    return exactly(job.status.usage + last.price * last.replicas * allocation.duration_ms // last.period_ms)
 
 
 def settled_in(line: StatementLine, moment: Moment) -> Span:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from tests.unit.audit.facts import PUBLISHED, cost, entry, facts
+from tests.unit.audit.facts import PUBLISHED, allocation, cost, entry, facts
 from ucloud_operator import audit
 from ucloud_operator.audit import find
 from ucloud_operator.control.recount import exactly
@@ -158,16 +158,17 @@ def test_a_circle_comes_to_an_end() -> None:
     assert differences(story) == {}
 
 
-def test_what_is_set_aside_counts_until_the_job_has_ended() -> None:
-    def reserving(until: float | None = None, reserved: int = 0) -> Facts:
-        hour = {"hours": 1}
-        return facts().job("j", until=until, reserved=reserved, funding="Reserve", timeAllocation=hour)
+def edge(usage: int) -> dict[str, object]:
+    return {"treeUsage": usage, "allocations": [allocation(usage)]}
 
-    story = reserving(reserved=60_000)
-    assert differences(story.wallet("lab", says=60_000)) == {}
-    assert differences(story.wallet("lab", says=cost(100))) != {}
-    assert differences(reserving(until=42).wallet("lab", says=700)) == {}
-    assert usage(reserving(until=95).wallet("lab", says=700, ratePerMinute=1)) == "1583 to 61583"
+
+def test_what_is_set_aside_is_paid_for_by_allocations_and_is_no_usage() -> None:
+    story = facts().job("j", reserved=60_000, funding="Reserve", timeAllocation={"hours": 1})
+    assert differences(story.wallet("lab", says=60_000)) != {}
+    assert differences(story.wallet("lab", says=cost(100))) == {}
+    assert differences(story.wallet("lab", says=cost(100), groups=[edge(60_000)])) == {}
+    assert differences(story.wallet("lab", says=cost(100), groups=[edge(61_700)])) != {}
+    assert differences(facts().job("j", until=42, funding="Reserve").wallet("lab", says=700)) == {}
 
 
 def test_several_parents_are_held_against_their_checkpoint() -> None:
