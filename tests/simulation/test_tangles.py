@@ -230,3 +230,24 @@ def test_two_projects_that_part_keep_what_each_had_used_and_where(seed: int) -> 
         check_bills(simulation)
 
     play(story())
+
+
+@pytest.mark.parametrize("others", [[], ["root"]], ids=["nothing but a circle", "a circle that a root pays for"])
+def test_wallets_that_are_each_others_parents_can_be_deleted(others: list[str]) -> None:
+    async def story() -> None:
+        simulation = Simulation()
+        simulation.start_operator()
+        simulation.apply(wallet(quota=10**9), namespace="root")
+        around = {"a": "b", "b": "c", "c": "a"}
+        for namespace, parent in around.items():
+            groups = [group(allocation(10**6), parent=f"{each}/{NAME}") for each in (parent, *others)]
+            simulation.apply(wallet(groups=groups), namespace=namespace)
+        await simulation.pass_seconds(30)
+        simulation.delete(WALLETS, NAME, namespace="a")
+        await simulation.pass_seconds(30)
+        assert simulation.exists(WALLETS, NAME, namespace="a"), "wallets below use it, of which one stays"
+        for namespace in ("b", "c"):
+            simulation.delete(WALLETS, NAME, namespace=namespace)
+        await simulation.until(lambda: not any(simulation.exists(WALLETS, NAME, namespace=each) for each in around))
+
+    play(story())

@@ -256,11 +256,28 @@ class Wallets:
             )
 
     def _in_use(self, wallet: Wallet) -> bool:
-        """Say whether jobs still run on a wallet, or wallets below still exist."""
-        below = (self._world.wallet(key) for key in self._world.children_of(wallet.key))
-        return any(not job.is_final for job in self._world.jobs_of(wallet.key)) or any(
-            child is not None and child.key != wallet.key for child in below
+        """Say whether jobs still run on a wallet, or wallets below still exist.
+
+        Those of a circle are below each other: where all are being deleted, none of them waits for another.
+        """
+        if any(not job.is_final for job in self._world.jobs_of(wallet.key)):
+            return True
+        below = (self._world.wallet(key) for key in self._world.children_of(wallet.key) if key != wallet.key)
+        staying = [child for child in below if child is not None]
+        return bool(staying) and not (
+            all(child.is_being_deleted for child in staying) and {each.key for each in staying} <= self._above(wallet)
         )
+
+    def _above(self, wallet: Wallet) -> set[str]:
+        """Return the keys of all wallets above."""
+        found: set[str] = set()
+        todo = self._parents(wallet)
+        while todo:
+            each = todo.pop()
+            if each.key not in found:
+                found.add(each.key)
+                todo += self._parents(each)
+        return found
 
     async def _leave(self, wallet: Wallet) -> None:
         """Let a deleted wallet go as soon as all that it had stands elsewhere: with its statements and its parents."""
