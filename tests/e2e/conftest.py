@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.kind import APPLICATION_IMAGE, OPERATOR_IMAGE, ROOT, Kind
+from tests.e2e.kind import APPLICATION_IMAGE, OPERATOR_IMAGE, ROOT, Kind, eventually, workspace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,6 +55,7 @@ def install(kind: Kind) -> None:
     kind.kubectl("apply", "--server-side", "--filename", str(ROOT / "crds"))
     kind.kubectl("apply", "--kustomize", str(ROOT / "manifests"))
     kind.kubectl("rollout", "status", "--namespace=ucloud-system", "deployment/ucloud-operator", "--timeout=120s")
+    eventually(lambda: kind.takes(*workspace("default", usable=1)))
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from ucloud_operator.api import UCloudJob, Wallet
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 ROOT = Path(__file__).parent.parent.parent
 OPERATOR_IMAGE = "ucloud-operator:0.1.0"
@@ -44,8 +44,21 @@ class Kind:
 
     def apply(self, *objects: Mapping[str, object]) -> None:
         """Apply objects."""
+        self._apply(objects)
+
+    def _apply(self, objects: Sequence[Mapping[str, object]], *options: str) -> None:
         everything = {"apiVersion": "v1", "kind": "List", "items": objects}
-        self.kubectl("apply", "--filename=-", stdin=json.dumps(everything))
+        self.kubectl("apply", *options, "--filename=-", stdin=json.dumps(everything))
+
+    def takes(self, *objects: Mapping[str, object]) -> bool:
+        """Say whether the API server would take objects: its mutating policies learn of new kinds some seconds late."""
+        try:
+            self._apply(objects, "--dry-run=server")
+        except AssertionError as refused:
+            if "There can be a delay" not in str(refused):
+                raise
+            return False
+        return True
 
     def get(self, *what: str) -> dict[str, object]:
         """Return an object, or a list of them."""
