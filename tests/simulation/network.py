@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from tests.simulation.api import Api
 
-_WRITES = frozenset({"create", "patch", "delete"})
+WRITES = frozenset({"create", "patch", "delete"})
 _OVERLOADED = Refusal(429, "TooManyRequests", "too many requests, please try again later")
 _BROKEN = Refusal(500, "InternalError", "etcdserver: leader changed")
 
@@ -191,7 +191,7 @@ class Network(Transport):
 
     def _carried_out(self, request: Request) -> bytes:
         """Do it, or not, or do it and say nothing."""
-        faults, writes = self.faults, request.verb in _WRITES
+        faults, writes = self.faults, request.verb in WRITES
         if self._happens(faults.refused, "request refused"):
             raise _OVERLOADED
         if self._happens(faults.failed, "request failed"):

@@ -14,7 +14,7 @@ from tests.simulation.controllers import Controllers
 from tests.simulation.kopf_feed import feed
 from tests.simulation.kubelet import Kubelets
 from tests.simulation.loop import Process, VirtualClock
-from tests.simulation.network import FINE, Faults, Network, SimulatedClient, Way
+from tests.simulation.network import FINE, WRITES, Faults, Network, SimulatedClient, Way
 from tests.simulation.refusals import Refusal
 from ucloud_operator.api import UCloudJob, Wallet
 from ucloud_operator.control.operator import Operator
@@ -87,8 +87,7 @@ class Replica:
     def writes(self, *resources: Resource) -> int:
         """Return how many writes it has made to these kinds that were answered well."""
         return sum(
-            call.verb in {"create", "patch", "delete"} and call.resource in resources and call.status in {200, 201}
-            for call in self.calls
+            call.verb in WRITES and call.resource in resources and call.status in {200, 201} for call in self.calls
         )
 
 

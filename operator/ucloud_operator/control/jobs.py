@@ -14,7 +14,7 @@ from ucloud_operator.control.decided import concludes_run
 from ucloud_operator.control.events import Happening, tell
 from ucloud_operator.control.publication import is_edited
 from ucloud_operator.control.queue import Key
-from ucloud_operator.control.world import JOB, PLAN, SETTLE, parents_of
+from ucloud_operator.control.world import ENDED_PHASES, JOB, PLAN, SETTLE, parents_of
 from ucloud_operator.kube.errors import AlreadyExists, ApiError, Conflict, Forbidden, Invalid, NotFound, TooLarge
 from ucloud_operator.kube.resources import NAMESPACES
 from ucloud_operator.ledger.state import Run
@@ -56,7 +56,6 @@ RETRY_MS = 1000
 LONGEST_RETRY_MS = 10_000
 
 AT_REST = FINAL_STATES | {JobState.SUSPENDED}
-ENDED_PHASES = frozenset({"Succeeded", "Failed"})
 
 
 class Jobs:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ucloud_operator import metrics
 from ucloud_operator.api import JobState
 from ucloud_operator.control.queue import Cause, Lane
-from ucloud_operator.control.world import KINDS
+from ucloud_operator.control.world import ENDED_PHASES, KINDS
 from ucloud_operator.kube.resources import (
     APPLICATIONS,
     COMPUTEPRODUCTS,
@@ -90,7 +90,7 @@ def survey(world: World, now_ms: int) -> None:
     for wallet_state_ in (*WALLET_STATES.values(), BLOCKED):
         metrics.WALLETS.labels(wallet_state_).set(wallets[wallet_state_])
     pods = world.pods.values()
-    metrics.ORPHAN_PODS.set(sum(pod.is_held and world.jobs.find(pod.job_uid) is None for pod in pods))
+    metrics.ORPHAN_PODS.set(sum(map(world.is_orphan, pods)))
     metrics.STOP_OVERDUE.set(max((_overdue_ms(pod, now_ms) for pod in pods), default=0) / 1000)
     for resource, store in (
         (UCLOUDJOBS, world.jobs),
@@ -114,7 +114,7 @@ def _overdue_ms(pod: Pod, now_ms: int) -> int:
     """Return for how long a pod has outlived the end of its job's credits."""
     if pod.stop is None or pod.stop.reason is not Reason.OutOfCredits or pod.finished_ms is not None:
         return 0
-    return 0 if pod.status.phase in {"Succeeded", "Failed"} else max(0, now_ms - pod.stop.at_ms)
+    return 0 if pod.status.phase in ENDED_PHASES else max(0, now_ms - pod.stop.at_ms)
 
 
 def queued(queue: WorkQueue, *, leading: bool) -> None:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 KINDS = JOB, WALLET, PLAN, SETTLE, ORPHAN = "job", "wallet", "plan", "settle", "orphan"
+
+ENDED_PHASES = frozenset({"Succeeded", "Failed"})
+"""Of pods: their containers have ended, as far as their kubelets say."""
 """The kinds of work: a job's life, a wallet's published state, a component's next instants, a wallet's statements, and
 a pod without a job."""
 
@@ -112,7 +115,11 @@ class World:
     def orphan(self, pod_key: str) -> Pod | None:
         """Return the pod `namespace/name` if our finalizer holds it and its job isn't known."""
         pod = self.pods.get(*split(pod_key))
-        return pod if pod is not None and pod.is_held and self.jobs.find(pod.job_uid) is None else None
+        return pod if pod is not None and self.is_orphan(pod) else None
+
+    def is_orphan(self, pod: Pod) -> bool:
+        """Say whether our finalizer holds a pod whose job isn't known."""
+        return pod.is_held and self.jobs.find(pod.job_uid) is None
 
     def orphans(self) -> tuple[str, ...]:
         """Return the keys of all such pods."""

@@ -6,7 +6,7 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from tests.simulation.network import Way
+from tests.simulation.network import WRITES, Way
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from tests.simulation.simulation import Simulation
     from ucloud_operator.kube.transport import Request
 
-WRITES = frozenset({"create", "patch", "delete"})
 FIRST = "operator-1"
 POINTS = {"before": "sent", "committed": "done", "after": "received"}
 """The write never happens; it does, and nobody hears of it; it does, and what follows from its answer is begun."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from tests.simulation.network import Way
+from tests.simulation.network import WRITES, Way
 from ucloud_operator.kube.resources import PODS
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 CUT_OFF_SECONDS = 40.0
-WRITES = frozenset({"create", "patch", "delete"})
 
 
 def _first(simulation: Simulation) -> tuple[str, Json] | None:

@@ -207,7 +207,7 @@ EXHIBITS: Final = (
         changes=(
             Change(
                 "control.world:World.orphan",
-                "return pod if pod is not None and pod.is_held and self.jobs.find(pod.job_uid) is None else None",
+                "return pod if pod is not None and self.is_orphan(pod) else None",
                 "return None",
             ),
         ),
