@@ -215,8 +215,11 @@ class World:
         wallet = None if gone else self._paying(job, self.pods_of(job))
         before = self._jobs_of_wallet.of(job.key)
         self._jobs_of_wallet.file(job.key, *() if wallet is None else (f"{job.metadata.namespace}/{wallet}",))
-        for key in before | self._jobs_of_wallet.of(job.key):
+        after = self._jobs_of_wallet.of(job.key)
+        for key in before | after:
             self._touch(key)
+        for key in sorted(before - after):
+            self._on_change(Key(WALLET, key))  # one that is being deleted waits for its jobs
         self.version += 1
 
     def _touch(self, wallet_key: str) -> None:
