@@ -90,9 +90,7 @@ def main() -> int:
         "--seeds", type=int, help="how many stories; without an end if neither this nor --minutes is given"
     )
     parser.add_argument("--minutes", type=float, help="how long, by the clock on the wall")
-    parser.add_argument(
-        "--pace", choices=PACES, default="minutes", help="stories of ten minutes, of six days, or of outages"
-    )
+    parser.add_argument("--pace", choices=PACES, default="minutes", help="stories of ten minutes, or of six days")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     asked = parser.parse_args()
     if os.environ.get("PYTHONHASHSEED") != "0":  # sets have an order of their own, and a seed has to have one story

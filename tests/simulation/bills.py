@@ -3,7 +3,8 @@
 The kubelets know to the millisecond when containers ran; the API server only ever learned seconds. So a bill may begin
 up to a second before its run did, and end up to a second before or, where credits or the time allocation ended it at an
 instant, after its containers did. It may end long before them: a container that outlives its credits is the provider's
-loss. Of containers that were lost with their node nobody knows more than when that was noticed.
+loss, and so is a run that ended before the node of one of its replicas could say that it had begun. Of containers that
+were lost with their node nobody knows more than when that was noticed.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ class Ran:
     until_ms: int
     lost: bool
     """One of their nodes was lost."""
+    unknown: bool
+    """One had ended before anybody was told that another had started, as that one's node was cut off."""
 
 
 def check_bills(simulation: Simulation, *, exact: bool = True, clocks_ms: int = 0) -> None:
@@ -54,7 +57,7 @@ def check_bills(simulation: Simulation, *, exact: bool = True, clocks_ms: int = 
             _check_run(f"{job.key} run {run.number}", run, really[run.number], reason, clocks_ms)
         billed = job.status.runs_folded.runs + len(job.status.runs)
         for number, ran in really.items():
-            free = number > billed and ran.until_ms - ran.since_ms > 2 * SECOND_MS
+            free = number > billed and ran.until_ms - ran.since_ms > 2 * SECOND_MS and not ran.unknown
             assert not free, f"{job.key}: run {number} of {ran.until_ms - ran.since_ms} ms is free"
         exhausted = job.metadata.namespace in simulation.audit.exhausted
         _check_usage(job, len(jobs), exact=exact or not exhausted)
@@ -78,8 +81,14 @@ def _runs_of(simulation: Simulation, job: UCloudJob) -> dict[int, Ran]:
         until_ms = min(finished.get(uid, simulation.clock.now_ms()) for uid in uids)
         lost = not simulation.kubelets.lost.isdisjoint(uids)
         if len(uids) == job.spec.replicas and (until_ms > since_ms or lost):
-            runs[number] = Ran(since_ms, max(since_ms, until_ms), lost=lost)
+            runs[number] = Ran(since_ms, max(since_ms, until_ms), lost=lost, unknown=_is_unknown(simulation, uids))
     return runs
+
+
+def _is_unknown(simulation: Simulation, uids: list[str]) -> bool:
+    kubelets, never_ms = simulation.kubelets, simulation.clock.now_ms()
+    start_ms = max(kubelets.start_told_ms.get(uid, never_ms) for uid in uids)
+    return start_ms > min(kubelets.end_told_ms.get(uid, never_ms) for uid in uids)
 
 
 def _ended_before_anyone_knew(job: UCloudJob, run: JobRun) -> bool:

@@ -42,6 +42,10 @@ class Kubelets:
         self.finished_ms: dict[str, int] = {}
         """When containers really ended, to the millisecond, by this simulation's clock."""
         self.started_ms: dict[str, int] = {}
+        self.start_told_ms: dict[str, int] = {}
+        """When the API server was first told that they had started."""
+        self.end_told_ms: dict[str, int] = {}
+        """When it was first told that they had ended."""
         self.told_ms: dict[str, int] = {}
         """When their kubelets first heard of a deadline of pods."""
         self.lost: set[str] = set()
@@ -140,10 +144,10 @@ class Kubelets:
 
     def report(self, pod: Json, status: Json, *, node: str = "") -> None:
         """Write a pod's status, if the pod is still there; a node that reaches nobody writes the last one later."""
-        if self.reaches(node):
+        uid = pod["metadata"]["uid"]
+        if self.reaches(node) and uid not in self._unsaid:
             self._write(pod, status)
             return
-        uid = pod["metadata"]["uid"]
         if uid not in self._unsaid:
             self.spawn(self._report_later(pod, node))
         self._unsaid[uid] = status
@@ -155,6 +159,11 @@ class Kubelets:
 
     def _write(self, pod: Json, status: Json) -> None:
         metadata = pod["metadata"]
+        for container in status.get("containerStatuses", ()):
+            if "terminated" in container["state"]:
+                self.end_told_ms.setdefault(metadata["uid"], self.api.now_ms())
+            if any("startedAt" in state for state in container["state"].values()):
+                self.start_told_ms.setdefault(metadata["uid"], self.api.now_ms())
         body = {"metadata": {"uid": metadata["uid"]}, "status": status}
         try:
             self.api.patch(

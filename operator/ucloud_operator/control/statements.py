@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ucloud_operator.api.statement import WalletStatementSpec, statement_name
 from ucloud_operator.control.checkpoints import Checkpoints
 from ucloud_operator.control.queue import Key
-from ucloud_operator.control.world import JOB, SETTLE, WALLET
+from ucloud_operator.control.world import SETTLE, WALLET
 from ucloud_operator.kube.errors import AlreadyExists, ApiError, Conflict, NotFound
 from ucloud_operator.kube.resources import WALLETSTATEMENTS
 from ucloud_operator.lifecycle.statement import Entry, account_of_job, enter, month_of
@@ -74,8 +74,6 @@ class Statements:
         parts = self._world.statements_of(account)
         for entry in enter(account, parts, jobs, month_of(self._clock.now_ms())):
             await self._write(entry)
-        for job in jobs:
-            self._queue.add(Key(JOB, job.key))
 
     async def close(self, account: StatementWallet, closing: WalletCheckpoint) -> None:
         """Write down what a wallet that is going has, for the next one of its name."""

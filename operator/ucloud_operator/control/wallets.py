@@ -100,7 +100,7 @@ class Wallets:
             if wallet.is_being_deleted:
                 await self._leave(wallet)
             return
-        if self._is_billing(key, component, now_ms):
+        if self._is_billing(key, component, now_ms) or self._is_being_taken_over(wallet):
             self._deadlines.set(Key(WALLET, key), now_ms + BILLING_PAUSE_MS)
             return
         if self._is_edited(wallet) and plan.at_ms + UNSETTLED_PAUSE_MS < now_ms and plan.ends_ms:
@@ -121,6 +121,16 @@ class Wallets:
             self._waits_ms.pop(key, None)
             return False
         return now_ms < self._waits_ms.setdefault(key, now_ms) + LONGEST_BILLING_MS
+
+    def _is_being_taken_over(self, wallet: Wallet) -> bool:
+        """Say whether parents are just writing down what a wallet that is going has used.
+
+        Until they have, it stands here; what the plan says of it is true only if they succeed.
+        """
+        decided = self._world.decided.wallet
+        return any(
+            _has_left(wallet, decided(parent)) and not _has_left(wallet, parent) for parent in self._parents(wallet)
+        )
 
     def _publication(self, wallet: Wallet, plan: Plan) -> Publication:
         near = {key: found for key in plan.numbers if (found := self._world.wallet(key)) is not None}
@@ -296,7 +306,7 @@ class Wallets:
             self._queue.add(Key(WALLET, wallet.key))
             return
         for parent in self._parents(wallet):
-            if wallet.metadata.uid not in {gone.uid for gone in parent.status.departed}:
+            if not _has_left(wallet, parent):
                 self._queue.add(Key(WALLET, parent.key))
                 return
         await self._set_finalizers(wallet, [f for f in wallet.metadata.finalizers if f != WALLET_FINALIZER])
@@ -318,6 +328,9 @@ class Wallets:
     def _stands_above(self, wallet: Wallet) -> bool:
         """Say whether a wallet that is going stands in its parents already, and so not in its own status any more."""
         parents = self._parents(wallet)
-        return bool(parents) and all(
-            wallet.metadata.uid in {gone.uid for gone in parent.status.departed} for parent in parents
-        )
+        return bool(parents) and all(_has_left(wallet, parent) for parent in parents)
+
+
+def _has_left(wallet: Wallet, parent: Wallet) -> bool:
+    """Say whether a wallet stands in a parent as one that is gone."""
+    return any(gone.uid == wallet.metadata.uid for gone in parent.status.departed)

@@ -254,8 +254,12 @@ class World:
         account, gone = change.object.spec.wallet, change.kind is ChangeKind.DELETED
         self._statements_of_account.file(join(change), *() if gone else (repr(account),))
         self._settled.pop(account, None)
-        self._touch(f"{account.namespace}/{account.name}")
-        self._on_change(Key(PLAN, f"{account.namespace}/{account.name}"))
+        wallet_key = f"{account.namespace}/{account.name}"
+        self._touch(wallet_key)
+        self._on_change(Key(PLAN, wallet_key))
+        for job in self.jobs_of(wallet_key):
+            if job.is_being_deleted:  # it waits for its line, whichever way we learn of that
+                self._on_change(Key(JOB, job.key))
 
     def _checkpoint_changed(self, change: Change[LedgerCheckpoint]) -> None:
         wallets = () if change.kind is ChangeKind.DELETED else change.object.spec.wallets

@@ -58,6 +58,13 @@ class TestBeginning:
         status = resumed.says(suspended_at=at(9)).writes(21)
         assert (status.started_at, status.suspended_at) == (at(1), None)
 
+    def test_a_second_that_two_runs_share_is_billed_once(self) -> None:
+        """Credits end at a millisecond, and a kubelet's stamp of the next start is cut off to the second before it."""
+        resumed = life().has_run(1, 9.9).is_in_queue().pods(pod().labelled(pods.RUN, "2").runs(9))
+        status = resumed.writes(11)
+        assert [run.started_at for run in status.runs] == [at(1), at(9.9)]
+        assert status.updates[-1].timestamp == at(9.9)
+
     def test_a_change_that_was_noticed_stays_where_it_was(self) -> None:
         waiting = life().pods(pod().bound()).writes(5)
         running = life().says(**dict(waiting)).pods(pod().runs(8)).writes(9)
