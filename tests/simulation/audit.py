@@ -50,7 +50,7 @@ class Audit:
         self.ended_for: dict[tuple[str, int], str] = {}
         """Why each run ended, by its job's uid and its number."""
         self.exhausted: set[str] = set()
-        """Namespaces whose wallets were ever locked."""
+        """Namespaces whose wallets were ever locked, or would have been if they hadn't been topped up meanwhile."""
         self.world = World(lambda _: None)
         """What there is, as the operator's own audit reads it."""
         self._stores: dict[Resource, Fed] = {
@@ -97,6 +97,8 @@ class Audit:
         self.jobs[new.metadata.uid] = new
         if old is None:
             return
+        if new.status.reason == "OutOfCredits":
+            self.exhausted.add(str(new.metadata.namespace))
         ended_before = {run.number for run in old.status.runs if run.ended_at is not None}
         for run in new.status.runs:
             if run.number not in ended_before and run.ended_at is not None:

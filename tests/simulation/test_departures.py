@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from itertools import permutations
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import pytest
 
 from tests.simulation.bills import check_bills
-from tests.simulation.loop import Process, play
-from tests.simulation.network import Way
+from tests.simulation.loop import play
 from tests.simulation.simulation import Simulation
 from tests.simulation.stories import CATEGORY, application, job, product, wallet
-from ucloud_operator.kube.errors import Unreachable
-from ucloud_operator.kube.resources import UCLOUDJOBS, WALLETS, WALLETSTATEMENTS, Resource
-
-if TYPE_CHECKING:
-    from ucloud_operator.kube.transport import Request
+from ucloud_operator.kube.resources import UCLOUDJOBS, WALLETS, Resource
 
 Thing: TypeAlias = tuple[Resource, str, str]
 JOB: Final = (UCLOUDJOBS, "a", "lab")
@@ -70,67 +64,5 @@ def test_what_is_deleted_goes(stage: str, deletion: tuple[Thing, ...], gap_secon
             await simulation.pass_seconds(gap_seconds)
         await simulation.until(lambda: not any(map(exists, deletion)) and not simulation.pods("lab"), within_seconds=60)
         check_bills(simulation)
-
-    play(story())
-
-
-class Unanswered(Way):
-    """The first statement is written, and its answer is lost."""
-
-    def __init__(self) -> None:
-        self.happened = False
-
-    async def passes(self, point: str, request: Request, process: Process | None) -> None:  # noqa: ARG002  # anybody's
-        if point == "done" and request.resource == WALLETSTATEMENTS and request.verb == "create" and not self.happened:
-            self.happened = True
-            raise Unreachable(request.verb, request.target, "no answer: the connection was lost", ambiguous=True)
-
-
-def test_a_job_goes_whose_line_was_written_without_an_answer() -> None:
-    async def story() -> None:
-        simulation = Simulation()
-        simulation.ways.append(way := Unanswered())
-        simulation.start_operator()
-        simulation.apply(product(), application(exit_after="5s"), wallet(quota=10**9), job())
-        await simulation.pass_seconds(15)
-        simulation.delete(UCLOUDJOBS, "a")
-        await simulation.until(lambda: not simulation.exists(UCLOUDJOBS, "a"), within_seconds=60)
-        assert way.happened
-
-    play(story())
-
-
-class EditedMeanwhile(Way):
-    """While a parent writes down what a wallet that is going has used, both of them are edited."""
-
-    def __init__(self, simulation: Simulation) -> None:
-        self.happened = False
-        self._simulation = simulation
-
-    async def passes(self, point: str, request: Request, process: Process | None) -> None:  # noqa: ARG002  # anybody's
-        if self.happened or request.resource != WALLETS or b'"departed":[{' not in (request.body or b""):
-            return
-        self.happened = True
-        self._simulation.edit(WALLETS, CATEGORY, {"warnMinutes": [7]}, namespace="lab")
-        await asyncio.sleep(1)
-        self._simulation.edit(WALLETS, CATEGORY, {"warnMinutes": [7]}, namespace="root")
-
-
-def test_what_a_wallet_has_used_stays_used_though_its_parent_was_edited_when_it_went() -> None:
-    async def story() -> None:
-        simulation = Simulation()
-        simulation.ways.append(way := EditedMeanwhile(simulation))
-        simulation.start_operator()
-        simulation.apply(product(), application(exit_after="6s"))
-        simulation.apply(wallet(quota=10**9), namespace="root")
-        simulation.apply(wallet(quota=10**9, parent=f"root/{CATEGORY}"), job(), namespace="lab")
-        await simulation.pass_seconds(20)
-        used = simulation.job(namespace="lab").status.usage
-        for resource, name, namespace in (JOB, OWN):
-            simulation.delete(resource, name, namespace=namespace)
-        await simulation.until(lambda: not simulation.exists(*OWN[:2], namespace="lab"), within_seconds=60)
-        await simulation.pass_seconds(90)
-        assert way.happened
-        assert simulation.wallet(namespace="root").status.total_usage == used > 0
 
     play(story())

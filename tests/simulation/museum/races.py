@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -10,13 +11,15 @@ from tests.simulation.museum.decisions import Held
 from tests.simulation.museum.exhibit import Change, Exhibit
 from tests.simulation.museum.oracles import check_stopped, everything_ends
 from tests.simulation.museum.stories import Scene
-from tests.simulation.network import FINE, Faults
+from tests.simulation.network import FINE, Faults, Way
 from tests.simulation.promises import killed, prepared, restarted, runs, top_up
 from tests.simulation.stories import CATEGORY, allocation, group, job, wallet
 from ucloud_operator.kube.resources import PODS, UCLOUDJOBS, WALLETS
 
 if TYPE_CHECKING:
+    from tests.simulation.loop import Process
     from tests.simulation.simulation import Simulation
+    from ucloud_operator.kube.transport import Request
 
 PLENTY: Final = 10**9
 HEARS_LATE: Final = Faults(event_latency_ms=(60_000, 60_000))
@@ -34,9 +37,8 @@ async def a_job_is_deleted_while_it_runs() -> None:
 
 
 async def the_answer_to_a_settlement_is_lost() -> None:
-    simulation = await prepared()
+    simulation = await prepared(exit_after="60s")
     simulation.apply(wallet(quota=PLENTY), job())
-    await runs(simulation)
     await simulation.pass_seconds(90)
     (replica,) = simulation.replicas
 
@@ -47,6 +49,47 @@ async def the_answer_to_a_settlement_is_lost() -> None:
     simulation.on_step = lose
     simulation.delete(UCLOUDJOBS, "a")
     await everything_ends(simulation)
+    assert not simulation.jobs(), "its finalizer stays"
+
+
+async def a_job_that_waits_goes_together_with_its_wallet() -> None:
+    simulation = await prepared()
+    simulation.kubelets.schedulable = False
+    simulation.apply(wallet(quota=PLENTY), job())
+    await simulation.pass_seconds(10)
+    for kind, name in ((WALLETS, CATEGORY), (UCLOUDJOBS, "a")):
+        simulation.delete(kind, name)
+        await simulation.pass_seconds(1)
+    await everything_ends(simulation)
+    assert not simulation.exists(WALLETS, CATEGORY), "its finalizer stays"
+
+
+class EditedMeanwhile(Way):
+    """While a parent writes down what a wallet that is going has used, both of them are edited."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        self._simulation, self._happened = simulation, False
+
+    async def passes(self, point: str, request: Request, process: Process | None) -> None:  # noqa: ARG002  # anybody's
+        """Hold that write up, and let it come to nothing."""
+        if self._happened or request.resource != WALLETS or b'"departed":[{' not in (request.body or b""):
+            return
+        self._happened = True
+        self._simulation.edit(WALLETS, CATEGORY, {"warnMinutes": [7]}, namespace="lab")
+        await asyncio.sleep(1)
+        self._simulation.edit(WALLETS, CATEGORY, {"warnMinutes": [7]}, namespace="root")
+
+
+async def a_wallet_goes_while_its_parent_is_edited() -> None:
+    simulation = await prepared(exit_after="6s")
+    simulation.ways.append(EditedMeanwhile(simulation))
+    simulation.apply(wallet(quota=PLENTY), namespace="root")
+    simulation.apply(wallet(quota=PLENTY, parent=f"root/{CATEGORY}"), job(), namespace="lab")
+    await simulation.pass_seconds(60)
+    simulation.delete(UCLOUDJOBS, "a", namespace="lab")
+    simulation.delete(WALLETS, CATEGORY, namespace="lab")
+    await everything_ends(simulation)
+    assert simulation.wallet(namespace="root").status.total_usage, "its parent was given back what it had used"
 
 
 async def a_launch_is_not_answered_and_its_credits_are_cut() -> None:
@@ -170,6 +213,36 @@ EXHIBITS: Final = (
         story=Scene(the_answer_to_a_settlement_is_lost),
         caught_by=r"physics/example-compute says \d+, its jobs used \d+",
         taught="Three protections had to go before it happened: the operator's memory, a set of lines, a sum of them.",
+    ),
+    Exhibit(
+        name="Who was waited for has gone, and nobody says so",
+        origins={"here (010c6db)": ""},
+        did="A wallet waits for its jobs. One that never ran stood in no status, and when it went nobody was woken.",
+        protection="Whoever may wait for something is woken by whatever changes it, and not by whoever usually does.",
+        changes=(Change("control.world:World._file_spender", "for key in sorted(before - after):", "for key in ():"),),
+        story=Scene(a_job_that_waits_goes_together_with_its_wallet),
+        caught_by=r"its finalizer stays",
+        taught="It took a real API server and two deletions at once; now every story ends with everything deleted.",
+    ),
+    Exhibit(
+        name="What is waited for comes by another way",
+        origins={"here (a07aa6d)": ""},
+        did="A job's line was written and the answer lost. The next attempt found the line there and woke nobody.",
+        protection="A statement wakes the jobs that wait for it wherever it is learned of: in the store.",
+        changes=(Change("control.world:World._statement_changed", "if job.is_being_deleted:", "if False:"),),
+        story=Scene(the_answer_to_a_settlement_is_lost),
+        caught_by=r"its finalizer stays",
+        taught="Wake from the fact, not from the act.",
+    ),
+    Exhibit(
+        name="What a wallet had used goes back to its parent",
+        origins={"here (a07aa6d)": ""},
+        did="A wallet that was going published that its parent had taken over its usage; the parent's write failed.",
+        protection="A wallet says nothing while its parents' writes about it are under way.",
+        changes=(Change("control.wallets:Wallets._is_being_taken_over", "return any(", "return False and any("),),
+        story=Scene(a_wallet_goes_while_its_parent_is_edited),
+        caught_by=r"its parent was given back what it had used",
+        taught="What is decided counts for whoever computes, and not yet for whoever writes it down as done.",
     ),
     Exhibit(
         name="A launch without an answer is taken for none",
