@@ -58,6 +58,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     """Time jumps from timer to timer."""
 
     def __init__(self) -> None:
+        self.over = False
+        """Whether the story has come to its end: what still runs is about to be cancelled."""
         self._jump = _Jump()
         super().__init__(self._jump)
         self.set_task_factory(_make_task)
@@ -111,9 +113,16 @@ class VirtualClock:
 
 def play(story: Coroutine[Any, Any, T]) -> T:
     """Play a story in simulated time from beginning to end; what still runs then is cancelled."""
+
+    async def whole() -> T:
+        try:
+            return await story
+        finally:
+            _running().over = True
+
     try:
         with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-            return runner.run(story)
+            return runner.run(whole())
     finally:
         gc.unfreeze()  # every operator freezes what it finds, and this process sees many of them
 
@@ -204,6 +213,11 @@ def _make_task(
     if process is not None:
         process.adopt(task)
     return task
+
+
+def is_over() -> bool:
+    """Say whether the story has come to its end."""
+    return _running().over
 
 
 def outside(act: Callable[[], T]) -> T:

@@ -8,6 +8,7 @@ or fall silent. Other people may change an object between the moment it was read
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import heapq
 import itertools
 import json
@@ -17,7 +18,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from tests.simulation.loop import Process, VirtualClock, outside
+from tests.simulation.loop import Process, VirtualClock, is_over, outside
 from tests.simulation.refusals import Refusal
 from tests.simulation.server import answer
 from tests.simulation.watches import Watch
@@ -136,6 +137,7 @@ class Network(Transport):
         self._on_step = on_step
         self._clock = VirtualClock()
         self._order = itertools.count()
+        self._late: set[asyncio.Task[None]] = set()
 
     async def close(self) -> None:
         """Do nothing."""
@@ -171,7 +173,7 @@ class Network(Transport):
     async def _exchanged(self, request: Request) -> bytes:
         began, status = self._clock.monotonic(), 0
         try:
-            await self._travel(request, "sent")
+            await self._sent(request)
             if self._api.is_away:
                 raise await self._refused_connection(request)
             content = self._carried_out(request)
@@ -188,6 +190,23 @@ class Network(Transport):
             self._on_call(
                 Call(request.verb, request.resource, request.subresource, status, self._clock.monotonic() - began)
             )
+
+    async def _sent(self, request: Request) -> None:
+        """Bring a request to the API; a write that is given up on the way arrives later all the same."""
+        try:
+            await self._travel(request, "sent")
+        except asyncio.CancelledError:
+            if request.verb in WRITES and not is_over() and (self._process is None or self._process.runs):
+                late = outside(lambda: asyncio.get_running_loop().create_task(self._arrive_late(request)))
+                self._late.add(late)
+                late.add_done_callback(self._late.discard)
+            raise
+
+    async def _arrive_late(self, request: Request) -> None:
+        with contextlib.suppress(ApiError, Refusal):
+            await self._travel(request, "sent")
+            if not self._api.is_away:
+                self._carried_out(request)
 
     def _carried_out(self, request: Request) -> bytes:
         """Do it, or not, or do it and say nothing."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ucloud_operator.api import format_time
 from ucloud_operator.control import measures
-from ucloud_operator.kube.errors import AlreadyExists, Conflict, Invalid, LeaseNotHeld, NotFound
+from ucloud_operator.kube.errors import AlreadyExists, Conflict, Invalid, LeaseNotHeld, NotFound, Unreachable
 from ucloud_operator.kube.resources import PODS, SERVICES, UCLOUDJOBS
 from ucloud_operator.lifecycle import pods as templates
 from ucloud_operator.lifecycle.decide import JOB_FINALIZER
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from ucloud_operator.lifecycle.commands import Arm, DeletePods, Launch, ReleasePods, Warn
 
 logger = logging.getLogger(__name__)
+
+STATUS_SECONDS = 5
+"""How long a job's status may be on its way: well under what whoever publishes its wallet allows for (UNDER_WAY_MS)."""
 
 IN_FLIGHT = 48
 """Pods of one job that are worked on at once: more doesn't make the API server faster."""
@@ -70,14 +73,23 @@ class Calls:
         await self._set_job_finalizers(job, tuple(f for f in job.metadata.finalizers if f != JOB_FINALIZER))
 
     async def write_status(self, job: UCloudJob, status: UCloudJobStatus) -> None:
-        """Write a job's status, unless the job has changed since it was read."""
-        answer = await self._client.patch_status(
-            UCLOUDJOBS,
-            job.metadata.name,
-            merge_body(status),
-            resource_version=job.metadata.resource_version,
-            namespace=job.metadata.namespace,
-        )
+        """Write a job's status, unless the job has changed since it was read.
+
+        One that isn't answered in time is given up, and decided again with a new stamp. Should the first still arrive
+        after the second, it is refused for its old version.
+        """
+        try:
+            async with asyncio.timeout(STATUS_SECONDS):
+                answer = await self._client.patch_status(
+                    UCLOUDJOBS,
+                    job.metadata.name,
+                    merge_body(status),
+                    resource_version=job.metadata.resource_version,
+                    namespace=job.metadata.namespace,
+                )
+        except TimeoutError:
+            silence = f"no answer within {STATUS_SECONDS} s"
+            raise Unreachable("patch", f"ucloudjobs/status {job.key}", silence, ambiguous=True) from None
         self._world.jobs.apply(answer)
 
     async def refresh(self, job: UCloudJob) -> None:

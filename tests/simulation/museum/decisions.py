@@ -17,7 +17,7 @@ from tests.simulation.network import FINE, Faults, Way
 from tests.simulation.promises import prepared, runs, top_up
 from tests.simulation.stories import application, job, product, wallet
 from ucloud_operator.kube.errors import Unreachable
-from ucloud_operator.kube.resources import PODS, WALLETS
+from ucloud_operator.kube.resources import PODS, UCLOUDJOBS, WALLETS
 from ucloud_operator.settings import Settings
 
 if TYPE_CHECKING:
@@ -120,6 +120,19 @@ def lose_the_next_publication(simulation: Simulation) -> None:
     simulation.on_step = look
 
 
+async def a_start_is_written_slowly() -> None:
+    """The second job's: its wallet is published meanwhile."""
+    simulation = await prepared(Settings(minimum_run_seconds=0), ignore_sigterm="true")
+    simulation.apply(product("large", price=400_000), wallet(quota=QUOTA), job())
+    await runs(simulation)
+    simulation.ways.append(Slow(UCLOUDJOBS))
+    await simulation.pass_seconds(SLOW_FROM - simulation.clock.monotonic())
+    simulation.apply(job("b", product="large"))
+    await simulation.until(simulation.is_over)
+    await simulation.pass_seconds(120)
+    check_bills(simulation, exact=False)
+
+
 EXHIBITS: Final = (
     Exhibit(
         name="What is being published is spent once more",
@@ -178,5 +191,15 @@ EXHIBITS: Final = (
         story=Scene(a_wallet_is_published_slowly),
         caught_by="not within .* physics/a RUNNING",
         taught="Whoever counts on what is about to happen must hear when it doesn't. (The museum's scenes found it.)",
+    ),
+    Exhibit(
+        name="A start that was told late is charged what others have spent",
+        origins={"here": ""},
+        did="The write of a start took half a minute. Meanwhile its wallet was published, and taken to have it in it.",
+        protection="A job's status that isn't answered within five seconds is given up, and decided anew.",
+        changes=(Change("control.calls:Calls.write_status", "asyncio.timeout(STATUS_SECONDS)", "asyncio.timeout(60)"),),
+        story=Scene(a_start_is_written_slowly),
+        caught_by=r"\d+ are to be passed up",
+        taught="An assumption about how long something takes has to be made true.",
     ),
 )
