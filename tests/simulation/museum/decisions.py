@@ -194,7 +194,7 @@ EXHIBITS: Final = (
     ),
     Exhibit(
         name="A start that was told late is charged what others have spent",
-        origins={"here": ""},
+        origins={"here (9306a6a)": ""},
         did="The write of a start took half a minute. Meanwhile its wallet was published, and taken to have it in it.",
         protection="A job's status that isn't answered within five seconds is given up, and decided anew.",
         changes=(Change("control.calls:Calls.write_status", "asyncio.timeout(STATUS_SECONDS)", "asyncio.timeout(60)"),),
