@@ -7,12 +7,15 @@ import signal
 from collections.abc import Sequence
 from functools import partial
 
-from devcluster import Cluster
+from devcluster import Cluster, DevclusterError
 from tests.chaos.families import Family, persistently
 from tests.cluster.storytelling.cast import Job
 from tests.cluster.storytelling.process import OperatorProcess
 from tests.cluster.storytelling.view import Pod
 from ucloud_operator.kube.errors import NotFound
+
+RESTARTS = 3
+"""A kubelet tries for ever."""
 
 
 class Faults:
@@ -78,4 +81,11 @@ def end_and_restart(cluster: Cluster, component: str, number: signal.Signals) ->
     assert pid is not None, f"{component} ended by itself: {process.last_words()}"
     os.kill(pid, number)
     process.stop()
-    cluster.start_servers()
+    for attempts_left in reversed(range(RESTARTS)):  # an API server that finds no etcd while it starts ends at once
+        try:
+            cluster.start_servers()
+        except DevclusterError:
+            if not attempts_left:
+                raise
+        else:
+            return

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ucloud_operator.api import format_time
 from ucloud_operator.control import measures
+from ucloud_operator.control.sources import UNDER_WAY_MS
 from ucloud_operator.kube.errors import AlreadyExists, Conflict, Invalid, LeaseNotHeld, NotFound, Unreachable
 from ucloud_operator.kube.resources import PODS, SERVICES, UCLOUDJOBS
 from ucloud_operator.lifecycle import pods as templates
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-STATUS_SECONDS = 5
-"""How long a job's status may be on its way: well under what whoever publishes its wallet allows for (UNDER_WAY_MS)."""
+STATUS_SECONDS = UNDER_WAY_MS // 2000
+"""How long a job's status may be on its way: half as long as whoever publishes its wallet allows for."""
 
 IN_FLIGHT = 48
 """Pods of one job that are worked on at once: more doesn't make the API server faster."""
