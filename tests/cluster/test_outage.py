@@ -24,6 +24,8 @@ BLIND_SECONDS = 20
 """Less than from one bookmark of a quiet watch to the next, so it only holds for as long as something happens."""
 DUE, WAITING = 10, 30
 PROMPT_SECONDS = 5.0
+SCHEDULED_SECONDS = 90.0
+"""A scheduler that has just come back takes its time with what it has put off."""
 
 
 async def is_fine_all_the_time(replica: OperatorProcess) -> None:
@@ -101,11 +103,11 @@ async def test_an_outage_is_survived_without_a_restart_and_due_stops_come_first(
                 await job.ends(SUCCESS, "OutOfCredits", within_seconds=AWAY_SECONDS)
             assert sum(job.usage for job in due) == quota
         await asyncio.to_thread(restless.start)  # without a lease for so long, scheduler and controllers have ended
+        await asyncio.to_thread(until_controllers_are_back, restless)
         for job in waiting:
-            await job.runs(AWAY_SECONDS)
+            await job.runs(SCHEDULED_SECONDS)
         assert (replicas.leader.pid, replicas.standby.pid) == pids
         assert replicas.leader.runs
         assert replicas.standby.runs
         await story.end()
         await story.is_over()
-    await asyncio.to_thread(until_controllers_are_back, restless)
