@@ -10,6 +10,7 @@ millisecond may not be paid for in full: what is left goes to those who began fi
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def costs(budget: int, runs: Sequence[Run]) -> Mapping[str, int]:
 def exhausted_ms(budget: int, runs: Sequence[Run]) -> int | None:
     """In which millisecond the last credit is spent; None if some are left when all have ended."""
     moments = sorted({run.started_ms for run in runs} | {run.ended_ms for run in runs if run.ended_ms is not None})
-    for moment, following in zip(moments, [*moments[1:], None], strict=True):
+    for moment, following in zip_longest(moments, moments[1:]):
         rate = sum(run.replicas for run in runs if _runs_at(run, moment))
         spent = sum(cost_until(run, moment) for run in runs)
         if not rate:

@@ -37,3 +37,7 @@ def test_a_pause_in_between_costs_nothing() -> None:
 
 def test_nothing_can_run_on_where_credits_are_left_when_all_have_ended() -> None:
     assert exhausted_ms(100, [Run("a", 1, 0, 50)]) is None
+
+
+def test_a_family_of_which_nothing_ever_ran_pays_nothing() -> None:
+    assert costs(1000, []) == {}
