@@ -128,7 +128,7 @@ class Wallets:
         Until they have, it stands here; what the plan says of it is true only if they succeed.
         """
         decided = self._world.decided.wallet
-        return any(
+        return wallet.is_being_deleted and any(
             _has_left(wallet, decided(parent)) and not _has_left(wallet, parent) for parent in self._parents(wallet)
         )
 

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 KINDS = JOB, WALLET, PLAN, SETTLE, ORPHAN = "job", "wallet", "plan", "settle", "orphan"
+"""The kinds of work: a job's life, a wallet's published state, a component's next instants, a wallet's statements, and
+a pod without a job."""
 
 ENDED_PHASES = frozenset({"Succeeded", "Failed"})
 """Of pods: their containers have ended, as far as their kubelets say."""
-"""The kinds of work: a job's life, a wallet's published state, a component's next instants, a wallet's statements, and
-a pod without a job."""
 
 T = TypeVar("T")
 
@@ -257,8 +257,9 @@ class World:
         wallet_key = f"{account.namespace}/{account.name}"
         self._touch(wallet_key)
         self._on_change(Key(PLAN, wallet_key))
-        for job in self.jobs_of(wallet_key):
-            if job.is_being_deleted:  # it waits for its line, whichever way we learn of that
+        for line in change.object.spec.lines:
+            job = self.jobs.find(line.uid)
+            if job is not None and job.is_being_deleted:  # it waits for its line, whichever way we learn of that
                 self._on_change(Key(JOB, job.key))
 
     def _checkpoint_changed(self, change: Change[LedgerCheckpoint]) -> None:

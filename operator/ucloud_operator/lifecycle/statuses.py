@@ -47,7 +47,7 @@ def running(view: View, started_ms: int, rate: JobRate, wallet: Wallet) -> UClou
     """All replicas run; a second that an earlier run is billed for in part begins where that bill ends."""
     job, status = view.job, _entered(view)
     assert status.state is not None
-    started_ms = max((started_ms, *(run.ended_at for run in status.runs[-1:] if run.ended_at is not None)))
+    started_ms = max([started_ms, *(run.ended_at or 0 for run in status.runs)])
     run = JobRun(
         number=run_number(status),
         started_at=started_ms,

@@ -229,7 +229,11 @@ EXHIBITS: Final = (
         origins={"here (a07aa6d)": ""},
         did="A job's line was written and the answer lost. The next attempt found the line there and woke nobody.",
         protection="A statement wakes the jobs that wait for it wherever it is learned of: in the store.",
-        changes=(Change("control.world:World._statement_changed", "if job.is_being_deleted:", "if False:"),),
+        changes=(
+            Change(
+                "control.world:World._statement_changed", "if job is not None and job.is_being_deleted:", "if False:"
+            ),
+        ),
         story=Scene(the_answer_to_a_settlement_is_lost),
         caught_by=r"its finalizer stays",
         taught="Wake from the fact, not from the act.",
@@ -239,7 +243,11 @@ EXHIBITS: Final = (
         origins={"here (a07aa6d)": ""},
         did="A wallet that was going published that its parent had taken over its usage; the parent's write failed.",
         protection="A wallet says nothing while its parents' writes about it are under way.",
-        changes=(Change("control.wallets:Wallets._is_being_taken_over", "return any(", "return False and any("),),
+        changes=(
+            Change(
+                "control.wallets:Wallets._is_being_taken_over", "return wallet.is_being_deleted and", "return False and"
+            ),
+        ),
         story=Scene(a_wallet_goes_while_its_parent_is_edited),
         caught_by=r"its parent was given back what it had used",
         taught="What is decided counts for whoever computes, and not yet for whoever writes it down as done.",
