@@ -5,6 +5,7 @@ import os
 import random
 import signal
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 
 from devcluster import Cluster, DevclusterError
@@ -28,17 +29,16 @@ class Faults:
 
     async def happen(self, families: Sequence[Family]) -> str:
         """Let something go wrong, and all be there again; say what it was."""
-        kinds = ["operator", "operator", "operators", "api-server", "etcd", "pods", "pods"]
+        kinds = ["operators", "operators", "operators", "api-server", "etcd", "pods", "pods"]
         chosen = self._chance.sample(kinds, 2 if self._chance.random() < 0.3 else 1)
         said = await asyncio.gather(*(self._let(kind, families) for kind in dict.fromkeys(chosen)))
         return " and ".join(said)
 
     async def _let(self, kind: str, families: Sequence[Family]) -> str:
         match kind:
-            case "operator":
-                return await self._kill_operators(self._chance.sample(self._replicas, 1))
             case "operators":
-                return await self._kill_operators(self._replicas)
+                number_of_victims = self._chance.choice((1, 1, len(self._replicas)))
+                return await self._kill_operators(self._chance.sample(self._replicas, number_of_victims))
             case "pods":
                 return await self._delete_pods(families)
             case _:
@@ -81,11 +81,8 @@ def end_and_restart(cluster: Cluster, component: str, number: signal.Signals) ->
     assert pid is not None, f"{component} ended by itself: {process.last_words()}"
     os.kill(pid, number)
     process.stop()
-    for attempts_left in reversed(range(RESTARTS)):  # an API server that finds no etcd while it starts ends at once
-        try:
+    for _ in range(RESTARTS - 1):  # an API server that finds no etcd while it starts ends at once
+        with suppress(DevclusterError):
             cluster.start_servers()
-        except DevclusterError:
-            if not attempts_left:
-                raise
-        else:
             return
+    cluster.start_servers()
