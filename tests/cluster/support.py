@@ -27,12 +27,16 @@ def eventually(ask: Callable[[], T], *, within_seconds: float = 15.0, every_seco
         time.sleep(every_seconds)
 
 
-def until_controllers_are_back(cluster: Cluster) -> None:
-    """Wait until controllers and kubelets follow an API server that was away: they ask again at ever longer intervals.
+def renew_controllers(cluster: Cluster) -> None:
+    """Start controllers, scheduler and kubelets anew after an absence of the API server, and wait until all work.
 
-    The longest is 30 s, and it may have begun just before the API server came back.
+    Left alone they come back too, but ask only after a pause that doubles with each failure to 30 s, and by chance is
+    as long again (client-go's reflector): a minute in which nothing is scheduled, or more.
     """
-    namespace = "until-controllers-are-back"
+    for name in ("controller-manager", "scheduler", "kwok"):
+        cluster.process(name).stop()
+    cluster.start()
+    namespace = "controllers-are-renewed"
     cluster.kubectl("create", "namespace", namespace)
     eventually(
         lambda: cluster.kubectl("get", f"--namespace={namespace}", "serviceaccounts", "-oname"), within_seconds=60

@@ -20,7 +20,7 @@ from tests.cluster.storytelling.cast import IN_QUEUE, RUNNING, SUCCESS, Job, Sta
 from tests.cluster.storytelling.process import OperatorProcess, as_options
 from tests.cluster.storytelling.telling import open_stage
 from tests.cluster.storytelling.view import watching
-from tests.cluster.support import until_controllers_are_back
+from tests.cluster.support import renew_controllers
 
 SEED = int(os.environ.get("CRASH_SEED", time.time_ns() // 10**6))
 KILLS = 12
@@ -164,4 +164,4 @@ async def test_an_api_server_that_is_away_at_the_instant_changes_no_number(clust
         await home.account.is_locked()
         await story.end()
         await story.is_over()
-    await asyncio.to_thread(until_controllers_are_back, cluster)
+    await asyncio.to_thread(renew_controllers, cluster)

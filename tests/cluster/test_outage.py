@@ -13,7 +13,7 @@ from tests.cluster.storytelling.cast import SUCCESS, Job, Stage, Story, new_name
 from tests.cluster.storytelling.process import OperatorProcess
 from tests.cluster.storytelling.replicas import pair
 from tests.cluster.storytelling.view import watching
-from tests.cluster.support import until_controllers_are_back
+from tests.cluster.support import renew_controllers
 from ucloud_operator.kube.client import Client
 from ucloud_operator.kube.errors import ApiError
 from ucloud_operator.kube.objects import section
@@ -24,8 +24,6 @@ BLIND_SECONDS = 20
 """Less than from one bookmark of a quiet watch to the next, so it only holds for as long as something happens."""
 DUE, WAITING = 10, 30
 PROMPT_SECONDS = 5.0
-SCHEDULED_SECONDS = 90.0
-"""A scheduler that has just come back takes its time with what it has put off."""
 
 
 async def is_fine_all_the_time(replica: OperatorProcess) -> None:
@@ -102,10 +100,9 @@ async def test_an_outage_is_survived_without_a_restart_and_due_stops_come_first(
             for job in due:
                 await job.ends(SUCCESS, "OutOfCredits", within_seconds=AWAY_SECONDS)
             assert sum(job.usage for job in due) == quota
-        await asyncio.to_thread(restless.start)  # without a lease for so long, scheduler and controllers have ended
-        await asyncio.to_thread(until_controllers_are_back, restless)
+        await asyncio.to_thread(renew_controllers, restless)
         for job in waiting:
-            await job.runs(SCHEDULED_SECONDS)
+            await job.runs()
         assert (replicas.leader.pid, replicas.standby.pid) == pids
         assert replicas.leader.runs
         assert replicas.standby.runs
