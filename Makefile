@@ -61,6 +61,10 @@ bench: install  ## Measure how long the ledger takes, against what is promised, 
 	@$(RUN)/python -m bench.ledger
 	@$(RUN)/python -m bench.planning
 
+.PHONY: bench-kind
+bench-kind: install  ## Measure on kind how promptly real containers stop, and what the operator takes (JOBS=100).
+	@$(RUN)/python -m bench.on_kind $(if $(JOBS),--jobs=$(JOBS))
+
 .PHONY: crds
 crds: install  ## Write crds/ anew from the models in operator/ucloud_operator/api.
 	@$(RUN)/ucloud-operator crds --output crds

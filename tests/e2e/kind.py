@@ -1,22 +1,26 @@
-"""What the end-to-end tests do with a cluster: call kind and kubectl, apply stories, wait."""
+"""What the end-to-end tests do with a cluster: call kind and kubectl, follow jobs, wait."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import time
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from ucloud_operator.api import UCloudJob, Wallet
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 ROOT = Path(__file__).parent.parent.parent
 OPERATOR_IMAGE = "ucloud-operator:0.1.0"
 APPLICATION_IMAGE = "busybox:1.37"
+SYSTEM = "ucloud-system"
 
 T = TypeVar("T")
 
@@ -35,12 +39,28 @@ class Kind:
             command += ["--kubeconfig", str(self.kubeconfig)]
         subprocess.run(command, check=True)
 
+    def load(self, image: str) -> None:
+        """Give the nodes an image."""
+        self.run("load", "docker-image", image)
+
+    @property
+    def nodes(self) -> list[str]:
+        """The names of the nodes, which are those of their containers."""
+        return self.kubectl("get", "nodes", "--output=jsonpath={.items[*].metadata.name}").split()
+
+    def command(self, *arguments: str) -> list[str]:
+        """Return how kubectl is called for this cluster."""
+        return ["kubectl", f"--kubeconfig={self.kubeconfig}", *arguments]
+
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
-        """Call kubectl, and return what it prints."""
-        command = ["kubectl", f"--kubeconfig={self.kubeconfig}", *arguments]
-        done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}"
+        """Call kubectl, and return what it prints; if it fails, so does the test, with what it said."""
+        done = self.asked(*arguments, stdin=stdin)
+        assert done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr}"
         return done.stdout
+
+    def asked(self, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+        """Call kubectl, and return how that went."""
+        return subprocess.run(self.command(*arguments), input=stdin, capture_output=True, text=True, check=False)
 
     def apply(self, *objects: Mapping[str, object]) -> None:
         """Apply objects."""
@@ -65,7 +85,7 @@ class Kind:
         found: dict[str, object] = json.loads(self.kubectl("get", "--output=json", *what))
         return found
 
-    def job(self, namespace: str, name: str) -> UCloudJob:
+    def job(self, namespace: str, name: str = "1") -> UCloudJob:
         """Return a job."""
         return UCloudJob.model_validate(self.get("ucloudjob", name, f"--namespace={namespace}"))
 
@@ -79,12 +99,46 @@ class Kind:
         assert isinstance(items, list)
         return items
 
+    def container(self, namespace: str) -> str:
+        """Return by what identifier the runtime knows the container of a namespace's only running pod."""
+        path = "--output=jsonpath={.items[*].status.containerStatuses[*].containerID}"
+        return eventually(lambda: self.kubectl("get", "pods", f"--namespace={namespace}", path)).partition("://")[2]
 
-def told(kind: Kind, namespace: str) -> str:
-    """Return what there is to know about a namespace and the operator, for a test that has failed."""
-    state = kind.kubectl("get", "ucloudjobs,wallets,pods,events", f"--namespace={namespace}", "--output=yaml")
-    log = kind.kubectl("logs", "--namespace=ucloud-system", "--selector=app.kubernetes.io/name=ucloud-operator")
-    return f"{state}\n{log}"
+    def leader(self) -> str:
+        """Return the name of the operator's pod that leads."""
+        return self.kubectl(
+            "get", "lease", "ucloud-operator", f"--namespace={SYSTEM}", "--output=jsonpath={.spec.holderIdentity}"
+        )
+
+    @contextmanager
+    def proxy(self) -> Iterator[Callable[[str], None]]:
+        """Lend a function that sends a DELETE to a path at once, without the time that it takes to start kubectl."""
+        with subprocess.Popen(self.command("proxy", "--port=0"), stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout
+            address = process.stdout.readline().split()[-1]  # Starting to serve on 127.0.0.1:…
+
+            def delete(path: str) -> None:
+                with closing(HTTPConnection(address, timeout=10)) as connection:
+                    connection.request("DELETE", path)
+                    assert connection.getresponse().status == HTTPStatus.OK
+
+            try:
+                yield delete
+            finally:
+                process.terminate()
+
+    def awaited(self, namespace: str, met: Callable[[UCloudJob], bool], within_seconds: float = 120) -> UCloudJob:
+        """Wait until a namespace's job is as wanted, and return it."""
+        try:
+            return eventually(lambda: found if met(found := self.job(namespace)) else None, within_seconds)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.told(namespace)}") from None
+
+    def told(self, namespace: str) -> str:
+        """Return what there is to know about a namespace and the operator, for a test that has failed."""
+        state = self.kubectl("get", "ucloudjobs,wallets,pods,events", f"--namespace={namespace}", "--output=yaml")
+        log = self.kubectl("logs", f"--namespace={SYSTEM}", "--selector=app.kubernetes.io/name=ucloud-operator")
+        return f"{state}\n{log}"
 
 
 def eventually(ask: Callable[[], T | None], within_seconds: float = 60) -> T:
@@ -95,67 +149,4 @@ def eventually(ask: Callable[[], T | None], within_seconds: float = 60) -> T:
         if answer:
             return answer
         assert time.monotonic() < deadline, f"still {answer!r} after {within_seconds} s"
-        time.sleep(0.2)
-
-
-def workspace(name: str, usable: int) -> tuple[dict[str, object], ...]:
-    """Return a namespace under the restricted profile, with a wallet that can pay so much."""
-    allocation = {"id": "all", "quota": usable, "startDate": "2026-01-01T00:00:00Z", "endDate": "2036-01-01T00:00:00Z"}
-    category = {"name": "e2e", "provider": "example", "accountingFrequency": "PERIODIC_MINUTE"}
-    return (
-        {
-            "apiVersion": "v1",
-            "kind": "Namespace",
-            "metadata": {"name": name, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}},
-        },
-        {
-            "apiVersion": "ucloud.dk/v1alpha1",
-            "kind": "Wallet",
-            "metadata": {"name": "compute", "namespace": name},
-            "spec": {
-                "owner": {"type": "user", "username": name},
-                "paysFor": category,
-                "allocationGroups": [{"allocations": [allocation]}],
-            },
-        },
-    )
-
-
-def product(price: int) -> dict[str, object]:
-    """Return a small product at that price per minute."""
-    category = {"name": "e2e", "provider": "example"}
-    return {
-        "apiVersion": "ucloud.dk/v1alpha1",
-        "kind": "ComputeProduct",
-        "metadata": {"name": f"e2e-{price}"},
-        "spec": {"category": category, "price": price, "cpuMillis": 20, "memoryInGigs": 1},
-    }
-
-
-def application(name: str, script: str) -> dict[str, object]:
-    """Return an application that runs a shell script."""
-    return {
-        "apiVersion": "ucloud.dk/v1alpha1",
-        "kind": "Application",
-        "metadata": {"name": name},
-        "spec": {
-            "name": name,
-            "version": "1",
-            "image": APPLICATION_IMAGE,
-            "command": ["sh", "-c", script],
-        },
-    }
-
-
-def job(namespace: str, name: str, app: str, price: int, **spec: object) -> dict[str, object]:
-    """Return a job of that application."""
-    return {
-        "apiVersion": "ucloud.dk/v1alpha1",
-        "kind": "UCloudJob",
-        "metadata": {"name": name, "namespace": namespace},
-        "spec": {
-            "application": {"name": app, "version": "1"},
-            "product": {"id": f"e2e-{price}", "category": "e2e", "provider": "example"},
-            **spec,
-        },
-    }
+        time.sleep(0.3)
