@@ -23,7 +23,7 @@ import click
 
 from tests.e2e.cast import HEEDS, IGNORES, PRICE, application, job, product, workspace
 from tests.e2e.ends import listening
-from tests.e2e.installation import install, kind_cluster
+from tests.e2e.installation import image_mb, install, kind_cluster
 from tests.e2e.kind import APPLICATION_IMAGE, OPERATOR_IMAGE, ROOT, SYSTEM, eventually
 from ucloud_operator.api import UCloudJob
 
@@ -199,14 +199,6 @@ def idle(kind: Kind) -> Iterable[str]:
         share = (cpu_seconds(kind, pod) - before[pod]) / WATCHED_SECONDS
         role = "leader" if pod == leader else "standby"
         yield f"{role}: {memory_mib(kind, pod):.0f} MiB (at most 128), {share:.1%} of a core (at most 5 %)"
-
-
-def image_mb(image: str) -> float:
-    """Return an image's size, uncompressed, in millions of bytes."""
-    told = subprocess.run(
-        ["docker", "image", "inspect", "--format={{.Size}}", image], capture_output=True, check=True, text=True
-    )
-    return int(told.stdout) / 1e6
 
 
 def quick_to_start(kind: Kind) -> None:

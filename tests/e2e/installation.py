@@ -56,6 +56,14 @@ def kind_cluster(kubeconfig: Path) -> Iterator[Kind]:
             kind.run("delete", "cluster")
 
 
+def image_mb(image: str) -> float:
+    """Return an image's size, uncompressed, in millions of bytes."""
+    told = subprocess.run(
+        ["docker", "image", "inspect", "--format={{.Size}}", image], capture_output=True, check=True, text=True
+    )
+    return int(told.stdout) / 1e6
+
+
 def install(kind: Kind) -> None:
     """Install as the README says."""
     kind.kubectl("apply", "--server-side", "--filename", str(ROOT / "crds"))

@@ -27,7 +27,8 @@ from tests.e2e.cast import (
     workspace,
 )
 from tests.e2e.conftest import SAMPLES, Seed
-from tests.e2e.kind import Kind, eventually
+from tests.e2e.installation import image_mb
+from tests.e2e.kind import OPERATOR_IMAGE, Kind, eventually
 from ucloud_operator.api import JobState, UCloudJob
 
 if TYPE_CHECKING:
@@ -101,6 +102,12 @@ def stopped(kind: Kind, _begun: None) -> dict[str, str]:
 
 def updates(job: UCloudJob) -> list[tuple[JobState | None, str | None]]:
     return [(update.state, update.status) for update in job.status.updates]
+
+
+def test_the_image_is_small() -> None:
+    size = image_mb(OPERATOR_IMAGE)
+    print(f"{OPERATOR_IMAGE} has {size:.0f} MB")
+    assert size < 200
 
 
 def test_a_cluster_a_minute_old_runs_its_first_job(seed: Seed) -> None:

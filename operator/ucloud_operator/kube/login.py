@@ -84,9 +84,14 @@ def from_service_account(folder: Path) -> Credentials:
 
 def from_kubeconfig(path: str | None = None) -> Credentials:
     """Read a kubeconfig's current context, by default the user's own; run its exec plugin if it names one."""
-    # Not in a pod, where it is not needed, for what it costs:
-    import kubernetes.client  # noqa: PLC0415
-    import kubernetes.config  # noqa: PLC0415
+    try:  # not in a pod, where it is not needed, for what it costs; our image doesn't even have it
+        import kubernetes.client  # noqa: PLC0415
+        import kubernetes.config  # noqa: PLC0415
+    except ImportError as error:
+        raise LoginError(
+            f"A kubeconfig is read by the Python package kubernetes, which isn't here ({error}): "
+            "pip install kubernetes, or run this in a pod, where no kubeconfig is needed."
+        ) from error
 
     config = kubernetes.client.Configuration()
     try:

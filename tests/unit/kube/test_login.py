@@ -4,6 +4,7 @@ from __future__ import annotations
 import json
 import ssl
 import stat
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -113,3 +114,10 @@ def test_who_is_nowhere_is_told_what_to_set() -> None:
 
 def test_secrets_are_not_printed() -> None:
     assert "hush" not in repr(Credentials(server="https://k8s.example", token="hush"))
+
+
+def test_an_image_without_the_package_says_what_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("KUBECONFIG", kubeconfig(tmp_path, {"token": "t"}))
+    monkeypatch.setitem(sys.modules, "kubernetes.client", None)
+    with pytest.raises(LoginError, match="pip install kubernetes, or run this in a pod"):
+        login()
