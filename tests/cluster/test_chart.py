@@ -66,6 +66,7 @@ def test_helm_finds_nothing_wrong_with_it() -> None:
         ("manifests", (), "ucloud-system"),
         ("manifests/overlays/elsewhere", (), "billing"),
         ("manifests/overlays/without-stamps", ("--set=policies.stamps=false",), "ucloud-system"),
+        ("manifests/overlays/single-replica", ("--set=replicas=1",), "ucloud-system"),
         ("manifests/base", ("--set=policies.enabled=false",), "ucloud-system"),
         ("manifests/overlays/with-monitoring", ("--set=monitoring.enabled=true",), "ucloud-system"),
     ],
@@ -101,6 +102,13 @@ def test_values_change_what_they_say() -> None:
     assert {name: pod[name] for name in values if name in pod} == {
         name: values[name] for name in ("imagePullSecrets", "priorityClassName", "nodeSelector", "tolerations")
     }
+    assert ("PriorityClass", "ucloud-operator") not in changed  # another one was chosen
+
+
+def test_it_can_do_without_a_priority_class() -> None:
+    changed = template("--set=priorityClassName=")
+    assert ("PriorityClass", "ucloud-operator") not in changed
+    assert "priorityClassName" not in changed["Deployment", "ucloud-operator"]["spec"]["template"]["spec"]
 
 
 def test_monitoring_is_told_where_everything_is() -> None:

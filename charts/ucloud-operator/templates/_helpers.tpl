@@ -4,7 +4,11 @@
 {{- $stamp := hasPrefix "MutatingAdmissionPolicy" .kind -}}
 {{- if eq .kind "Namespace" -}}
 no
-{{- else if or (and (or $policy $stamp) (not .policies.enabled)) (and $stamp (not .policies.stamps)) -}}
+{{- else if or (and (or $policy $stamp) (not .values.policies.enabled)) (and $stamp (not .values.policies.stamps)) -}}
+no
+{{- else if and (eq .kind "PodDisruptionBudget") (lt (int .values.replicas) 2) -}}
+no
+{{- else if and (eq .kind "PriorityClass") (ne .values.priorityClassName "ucloud-operator") -}}
 no
 {{- else -}}
 yes

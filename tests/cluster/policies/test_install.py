@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -19,7 +20,10 @@ VALIDATING = f"{POLICIES}/validatingadmissionpolicybindings"
 UNSTAMPED = {"metadata": {"finalizers": None}}
 
 
-@pytest.mark.parametrize("folder", [".", "base", "policies", "overlays/elsewhere", "overlays/without-stamps"])
+@pytest.mark.parametrize(
+    "folder",
+    [".", "base", "policies", *(f"overlays/{name}" for name in ("elsewhere", "single-replica", "without-stamps"))],
+)
 def test_what_is_installed_can_be_put_together(cluster: Cluster, folder: str) -> None:
     built = cluster.kubectl("kustomize", str(MANIFESTS / folder))
     cluster.kubectl("apply", "--dry-run=client", "--filename=-", stdin=built)
@@ -40,18 +44,56 @@ def test_without_stamps_everything_else_is_there(cluster: Cluster) -> None:
     assert everything.count("\nkind:") == without.count("\nkind:") + 4
 
 
+def test_a_single_replica_is_upgraded_without_a_gap_and_blocks_no_drain(cluster: Cluster) -> None:
+    everything = by_name(cluster.kubectl("kustomize", str(MANIFESTS)))
+    single = by_name(cluster.kubectl("kustomize", str(MANIFESTS / "overlays" / "single-replica")))
+    assert everything.keys() - single.keys() == {("PodDisruptionBudget", "ucloud-operator")}
+    changed = {key for key, found in single.items() if found != everything[key]}
+    assert changed == {("Deployment", "ucloud-operator")}
+    spec = single["Deployment", "ucloud-operator"]["spec"]
+    assert spec["replicas"] == 1
+    assert spec["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
+
+
+def test_with_kinds_is_everything_and_the_kinds_come_first(cluster: Cluster) -> None:
+    with_kinds = by_name(cluster.kubectl("kustomize", str(MANIFESTS / "overlays" / "with-kinds")))
+    without = by_name(cluster.kubectl("kustomize", str(MANIFESTS)))
+    kinds = [("CustomResourceDefinition", path.stem) for path in sorted((MANIFESTS.parent / "crds").glob("*.yaml"))]
+    assert list(with_kinds) == [
+        ("Namespace", "ucloud-system"),
+        *kinds,
+        *[key for key in without if key[0] != "Namespace"],
+    ]
+
+
+def test_what_holds_money_is_labelled_so_that_a_deletion_can_leave_it_out(cluster: Cluster) -> None:
+    with_kinds = by_name(cluster.kubectl("kustomize", str(MANIFESTS / "overlays" / "with-kinds")))
+    labelled = {key for key, found in with_kinds.items() if "ucloud.dk/books" in found["metadata"].get("labels", {})}
+    assert labelled == {key for key in with_kinds if key[0] in {"Namespace", "CustomResourceDefinition"}}
+
+
 def test_the_operators_own_pod_is_admitted_under_the_restricted_profile(
     cluster: Cluster, admin: Person, namespace: str
 ) -> None:
     enforced = {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "restricted"}}}
     assert admin.patch(f"/api/v1/namespaces/{namespace}", enforced)
     assert admin.create(f"/api/v1/namespaces/{namespace}/serviceaccounts", {"metadata": {"name": "ucloud-operator"}})
-    for found in yaml.safe_load_all(cluster.kubectl("kustomize", str(MANIFESTS / "base"))):
-        if found["kind"] == "Deployment":
-            pod = {"apiVersion": "v1", "kind": "Pod", **found["spec"]["template"]}
-            pod["metadata"]["name"] = "operator"
-            answer = admin.create(f"/api/v1/namespaces/{namespace}/pods?dryRun=All", pod)
-            assert answer, answer.message
+    installed = by_name(cluster.kubectl("kustomize", str(MANIFESTS / "base")))
+    classes = "/apis/scheduling.k8s.io/v1/priorityclasses"
+    priority = installed["PriorityClass", "ucloud-operator"]
+    pod = {"apiVersion": "v1", "kind": "Pod", **installed["Deployment", "ucloud-operator"]["spec"]["template"]}
+    pod["metadata"]["name"] = "operator"
+    assert admin.create(classes, priority)
+    try:
+        answer = admin.create(f"/api/v1/namespaces/{namespace}/pods?dryRun=All", pod)
+    finally:
+        admin.delete(f"{classes}/ucloud-operator")
+    assert answer, answer.message
+    assert answer["spec/priority"] == priority["value"]
+
+
+def by_name(manifests: str) -> dict[tuple[str, str], Any]:
+    return {(found["kind"], found["metadata"]["name"]): found for found in yaml.safe_load_all(manifests)}
 
 
 class TestWithoutStamps:

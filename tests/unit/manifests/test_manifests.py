@@ -17,6 +17,7 @@ FILES = sorted(path for folder in ("base", "policies") for path in (MANIFESTS / 
 OBJECT_FILES = [path for path in FILES if path.name != "kustomization.yaml"]
 NAMESPACE = Settings().namespace
 ACCOUNT = f"system:serviceaccount:{NAMESPACE}:ucloud-operator"
+HIGHEST_OF_USERS = 1_000_000_000  # what is above is Kubernetes' own
 
 Object = dict[str, object]
 
@@ -236,6 +237,14 @@ class TestDeployment:
     def test_one_of_two_always_stays(self) -> None:
         assert dig(of_kind("Deployment")[0], "spec", "replicas") == 2
         assert dig(of_kind("PodDisruptionBudget")[0], "spec", "minAvailable") == 1
+
+    def test_it_goes_before_jobs_and_after_what_the_cluster_itself_needs(self, pod: object) -> None:
+        (ours,) = of_kind("PriorityClass")
+        assert dig(pod, "priorityClassName") == name(ours)
+        value = dig(ours, "value")
+        assert isinstance(value, int)
+        assert 0 < value < HIGHEST_OF_USERS
+        assert dig(ours, "globalDefault") is None
 
     def test_its_rights_are_those_of_its_account(self, pod: object) -> None:
         assert dig(pod, "serviceAccountName") == "ucloud-operator"
