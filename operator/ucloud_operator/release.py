@@ -4,6 +4,9 @@ Pods, jobs and wallets carry finalizers, so that nothing goes before what it use
 will ever write it down, whatever is being deleted stays for ever, and its namespace with it. This takes the finalizers
 off; what was not settled is then lost, and is named. While an operator leads nothing is touched: it lets go by itself.
 
+What goes with something that is being deleted goes with it, so that one call is enough: Kubernetes deletes a job's pods
+when the job has gone, and what is in a namespace when its pods have.
+
 The policies let nobody but the operator's own account take them off. Where they refuse, this acts as that account,
 which takes the right to impersonate it: cluster admins have that.
 """
@@ -19,7 +22,7 @@ from ucloud_operator.kube.client import Client
 from ucloud_operator.kube.errors import ApiError, Conflict, Forbidden, Invalid, NotFound
 from ucloud_operator.kube.login import login
 from ucloud_operator.kube.objects import number, section, text, texts
-from ucloud_operator.kube.resources import LEASES, PODS, UCLOUDJOBS, WALLETS
+from ucloud_operator.kube.resources import LEASES, NAMESPACES, PODS, UCLOUDJOBS, WALLETS
 from ucloud_operator.lifecycle.decide import JOB_FINALIZER
 from ucloud_operator.lifecycle.pods import FINALIZER, JOB_UID
 
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 
 FINALIZERS: Final = {PODS: FINALIZER, UCLOUDJOBS: JOB_FINALIZER, WALLETS: WALLET_FINALIZER}
 """In this order: a job waits for its pods, and a wallet for its jobs."""
+LABELS: Final = {PODS: JOB_UID, UCLOUDJOBS: None, WALLETS: None}
 LEASE: Final = "ucloud-operator"
 ACCOUNT: Final = "ucloud-operator"
 ATTEMPTS: Final = 5
@@ -77,16 +81,31 @@ async def check_nobody_leads(client: Client, namespace: str) -> None:
 
 
 async def held(client: Client, *, everything: bool) -> Sequence[Held]:
-    """Return what our finalizers hold: what is being deleted, or everything."""
+    """Return what our finalizers hold: what is being deleted or goes with something that is, or everything."""
+    things = {resource: await client.list(resource, label_selector=label) for resource, label in LABELS.items()}
+    ending = {_name(each) for each in await client.list(NAMESPACES) if _ends(each)}
+
+    def goes(thing: JsonObject) -> bool:
+        return everything or _ends(thing) or text(section(thing, "metadata"), "namespace") in ending
+
+    staying = {text(section(job, "metadata"), "uid") for job in things[UCLOUDJOBS] if not goes(job)}
     found = []
     for resource, finalizer in FINALIZERS.items():
-        label = JOB_UID if resource == PODS else None
-        for each in await client.list(resource, label_selector=label):
+        for each in things[resource]:
             metadata = section(each, "metadata")
-            if finalizer in texts(metadata, "finalizers") and (everything or "deletionTimestamp" in metadata):
+            orphaned = resource == PODS and text(section(metadata, "labels"), JOB_UID) not in staying
+            if finalizer in texts(metadata, "finalizers") and (goes(each) or orphaned):
                 name, namespace, uid = (text(metadata, field) for field in ("name", "namespace", "uid"))
                 found.append(Held(resource, name, namespace, uid, _used(resource, each)))
     return found
+
+
+def _ends(thing: JsonObject) -> bool:
+    return "deletionTimestamp" in section(thing, "metadata")
+
+
+def _name(thing: JsonObject) -> str:
+    return text(section(thing, "metadata"), "name")
 
 
 def _used(resource: Resource, thing: JsonObject) -> int:

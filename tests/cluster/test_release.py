@@ -36,10 +36,10 @@ def test_what_a_dead_operator_holds_is_released(cluster: Cluster, tmp_path: Path
         async with open_stage(cluster, tmp_path / "operator.log", SETTINGS) as stage:
             story = Story(stage, new_name("release"))
             await story.begin()
-            home = await story.workspace()
-            goes, stays = await home.job("goes"), await home.job("stays")
-            await goes.runs()
-            await stays.runs()
+            home, other = await story.workspace(), await story.workspace("other")
+            goes, stays, last = await home.job("goes"), await home.job("stays"), await other.job("last")
+            for job in (goes, stays, last):
+                await job.runs()
 
             code, said = await release(cluster)
             assert code == 1
@@ -56,15 +56,22 @@ def test_what_a_dead_operator_holds_is_released(cluster: Cluster, tmp_path: Path
             assert f"wallets.ucloud.dk {home.namespace}/{home.account.name} released" in said
             assert f"{home.namespace}/stays" not in said
             await goes.is_gone()
+            await goes.has_no_pods()  # whom Kubernetes deletes only then
             await home.account.is_gone()
 
             uid = uid_of(await stage.client.get(NAMESPACES, home.namespace))
             await stage.client.delete(NAMESPACES, home.namespace, uid=uid)
-            code, said = await release(cluster, "--all")
+            code, said = await release(cluster)
             assert code == 0, said
             assert f"{home.namespace}/stays released" in said
-            await stays.is_gone()
+            assert other.namespace not in said
             await home.is_gone()
+
+            code, said = await release(cluster, "--all")
+            assert code == 0, said
+            assert f"{other.namespace}/last released" in said
+            await last.delete()
+            await last.is_gone()
             await stage.operator.start()
             await story.end()
 
