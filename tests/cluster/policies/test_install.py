@@ -66,10 +66,12 @@ def test_with_kinds_is_everything_and_the_kinds_come_first(cluster: Cluster) -> 
     ]
 
 
-def test_what_holds_money_is_labelled_so_that_a_deletion_can_leave_it_out(cluster: Cluster) -> None:
+def test_what_stays_when_the_operator_goes_is_labelled(cluster: Cluster) -> None:
     with_kinds = by_name(cluster.kubectl("kustomize", str(MANIFESTS / "overlays" / "with-kinds")))
-    labelled = {key for key, found in with_kinds.items() if "ucloud.dk/books" in found["metadata"].get("labels", {})}
-    assert labelled == {key for key in with_kinds if key[0] in {"Namespace", "CustomResourceDefinition"}}
+    labelled = {key for key, found in with_kinds.items() if "ucloud.dk/keep" in found["metadata"].get("labels", {})}
+    assert labelled == {
+        key for key in with_kinds if key[0] in {"Namespace", "CustomResourceDefinition"} or key[1] == "ucloud-pod-epoch"
+    }
 
 
 def test_the_operators_own_pod_is_admitted_under_the_restricted_profile(

@@ -133,6 +133,17 @@ class TestPolicies:
         lease = next(it for it in of_kind("Role") if name(it) == "ucloud-operator-lease")
         assert ["ucloud-operator"] in [rule.get("resourceNames") for rule in several(lease, "rules")]
 
+    def test_the_epochs_policy_and_its_binding_stay_when_helm_uninstalls(self) -> None:
+        kept = {
+            (found["kind"], name(found))
+            for found in objects()
+            if dig(found, "metadata", "annotations", "helm.sh/resource-policy") == "keep"
+        }
+        assert kept == {
+            ("ValidatingAdmissionPolicy", "ucloud-pod-epoch"),
+            ("ValidatingAdmissionPolicyBinding", "ucloud-pod-epoch"),
+        }
+
     def test_a_missing_lease_closes_for_pods_of_jobs_alone(self) -> None:
         selector = dig(policy("ucloud-pod-epoch"), "spec", "matchConstraints", "objectSelector", "matchExpressions")
         assert selector == [{"key": pods.JOB_UID, "operator": "Exists"}]
@@ -245,6 +256,10 @@ class TestDeployment:
         assert isinstance(value, int)
         assert 0 < value < HIGHEST_OF_USERS
         assert dig(ours, "globalDefault") is None
+
+    def test_an_upgrade_on_a_full_cluster_ends_nobodys_job(self) -> None:
+        (ours,) = of_kind("PriorityClass")
+        assert dig(ours, "preemptionPolicy") == "Never"
 
     def test_its_rights_are_those_of_its_account(self, pod: object) -> None:
         assert dig(pod, "serviceAccountName") == "ucloud-operator"
