@@ -44,6 +44,10 @@ lint: install  ## Lint, check types and imports.
 test: install  ## Run every check and test that can run on this machine.
 	@$(RUN)/python -m tests
 
+.PHONY: test-oldest
+test-oldest: install  ## Run the cluster tests on the oldest Kubernetes that is supported (built first, where it isn't there).
+	@DEVCLUSTER_KUBERNETES=1.35 $(RUN)/python -m tests --only cluster
+
 .PHONY: e2e
 e2e: install  ## Run the end-to-end tests on kind (KIND_NODE_IMAGE and KIND_CONFIG choose what it runs).
 	@$(RUN)/python -m tests --only e2e

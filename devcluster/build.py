@@ -23,20 +23,7 @@ from devcluster.problems import DevclusterError
 from devcluster.progress import Progress
 
 _SOURCES = Path(__file__).parent / "go"
-
-
-def _kubernetes_version() -> str:
-    """What go.mod says: the only place where it stands."""
-    requirements = (_SOURCES / "kubernetes" / "go.mod").read_text()
-    return requirements.partition("k8s.io/kubernetes v")[2].split()[0]
-
-
-def _version_flags() -> str:
-    """What a release build says of itself; without it everything calls itself v0.0.0."""
-    major, minor, _ = _kubernetes_version().split(".")
-    values = {"gitVersion": f"v{_kubernetes_version()}", "gitMajor": major, "gitMinor": minor}
-    packages = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
-    return " ".join(f"-X {package}.{name}={value}" for package in packages for name, value in values.items())
+_NEWEST = "go.mod"
 
 
 @dataclass(frozen=True)
@@ -48,6 +35,8 @@ class Module:
     sources: Path
     package: str
     usual_minutes: str
+    requirements: str = _NEWEST
+    """Its go.mod; one of another name has its own checksums beside it, and the same code."""
     linker_flags: str = "-s -w"
     links: tuple[str, ...] = field(default=())
     """Further names of the binary: it does what it is called."""
@@ -55,15 +44,6 @@ class Module:
     """What Go calls build constraints."""
 
 
-KUBERNETES = Module(
-    name="kubernetes",
-    what=f"Kubernetes {_kubernetes_version()} (API server, etcd, controller manager, scheduler, kubectl)",
-    sources=_SOURCES / "kubernetes",
-    package=".",
-    usual_minutes="5 to 10 minutes",
-    linker_flags=f"-s -w {_version_flags()}",
-    links=("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl"),
-)
 KWOK = Module(
     name="kwok",
     what="KWOK (plays the nodes)",
@@ -88,6 +68,39 @@ PROMTOOL = Module(
 )
 
 
+def kubernetes(minor: str = "") -> Module:
+    """The control plane of a minor version such as 1.35; the newest that there is here unless told otherwise."""
+    sources = _SOURCES / "kubernetes"
+    known = {_kubernetes_version(path): path.name for path in sorted(sources.glob("*.mod"), reverse=True)}
+    for version, requirements in known.items():
+        if minor == version.rpartition(".")[0] or (not minor and requirements == _NEWEST):
+            return Module(
+                name="kubernetes",
+                what=f"Kubernetes {version} (API server, etcd, controller manager, scheduler, kubectl)",
+                sources=sources,
+                package=".",
+                usual_minutes="5 to 10 minutes",
+                requirements=requirements,
+                linker_flags=f"-s -w {_version_flags(version)}",
+                links=("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl"),
+            )
+    minors = " and ".join(version.rpartition(".")[0] for version in known)
+    raise DevclusterError(f"DEVCLUSTER_KUBERNETES={minor}: there are only {minors}, in {sources}.")
+
+
+def _kubernetes_version(requirements: Path) -> str:
+    """What a go.mod says: the only place where it stands."""
+    return requirements.read_text().partition("k8s.io/kubernetes v")[2].split()[0]
+
+
+def _version_flags(version: str) -> str:
+    """What a release build says of itself; without it everything calls itself v0.0.0."""
+    major, minor, _ = version.split(".")
+    values = {"gitVersion": f"v{version}", "gitMajor": major, "gitMinor": minor}
+    packages = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
+    return " ".join(f"-X {package}.{name}={value}" for package in packages for name, value in values.items())
+
+
 def cache() -> Path:
     """The folder that later clones look into."""
     home = os.environ.get("XDG_CACHE_HOME")
@@ -107,11 +120,16 @@ def built(module: Module) -> Path:
 
 def _fingerprint(module: Module) -> str:
     digest = hashlib.sha256()
-    for source in sorted(path for path in module.sources.iterdir() if path.is_file()):
+    for source in sorted(path for path in module.sources.iterdir() if path.is_file() and _belongs_to(module, path)):
         digest.update(f"{source.name}\0{source.stat().st_size}\0".encode() + source.read_bytes())
     digest.update("\0".join([module.package, module.linker_flags, *module.links, *module.tags]).encode())
     digest.update(f"{platform.system()}\0{platform.machine()}".encode())
     return digest.hexdigest()[:16]
+
+
+def _belongs_to(module: Module, source: Path) -> bool:
+    """Whether a file is built from: what other versions of the same code require isn't."""
+    return source.suffix not in {".mod", ".sum"} or source.stem == Path(module.requirements).stem
 
 
 @contextmanager
@@ -133,11 +151,11 @@ def _build(module: Module, place: Path) -> None:
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir()
     go = find_go(cache(), progress)
-    tags = f"-tags={','.join(module.tags)}"
+    options = [f"-modfile={module.requirements}", f"-tags={','.join(module.tags)}"]
     packages = _run_go(
-        [go, "list", "-deps", tags, "-f", "{{.ImportPath}}", module.package], module, progress, "modules downloaded"
+        [go, "list", "-deps", *options, "-f", "{{.ImportPath}}", module.package], module, progress, "modules downloaded"
     )
-    command = [go, "build", "-v", "-trimpath", "-buildvcs=false", tags, "-ldflags", module.linker_flags]
+    command = [go, "build", "-v", "-trimpath", "-buildvcs=false", *options, "-ldflags", module.linker_flags]
     command += ["-o", str(unfinished / module.name), module.package]
     _run_go(command, module, progress, f"packages compiled, of at most {packages.count(chr(10))}; then they are linked")
     for link in module.links:

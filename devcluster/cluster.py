@@ -44,6 +44,11 @@ class Cluster:
         """The kubeconfig that logs in as `user`."""
         return users.kubeconfig(self.state, user)
 
+    @cached_property
+    def stamps(self) -> bool:
+        """Whether the API server itself stamps new jobs and wallets; before Kubernetes 1.36 the operator has to."""
+        return install.can_stamp(self)
+
     def process(self, name: str) -> Process:
         """A component's process: etcd, api-server, controller-manager, scheduler or kwok."""
         return ControlPlane(self.state).process(name)

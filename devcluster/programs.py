@@ -1,6 +1,7 @@
 """Where the programs of the control plane come from.
 
-In this order: `KUBEBUILDER_ASSETS` for what it has; the cache of what was built here before; a build.
+In this order: `KUBEBUILDER_ASSETS` for what it has; the cache of what was built here before; a build. Which version is
+built `DEVCLUSTER_KUBERNETES` says.
 """
 
 import os
@@ -31,13 +32,14 @@ def find_programs() -> Programs:
         raise DevclusterError(
             f"DEVCLUSTER={wanted}: there is only {_HERE}, a control plane on this machine. `make e2e` runs on kind."
         )
+    kubernetes = build.kubernetes(os.environ.get("DEVCLUSTER_KUBERNETES", ""))
     return Programs(
-        etcd=_program("etcd", build.KUBERNETES),
-        api_server=_program("kube-apiserver", build.KUBERNETES),
-        controller_manager=_program("kube-controller-manager", build.KUBERNETES),
-        scheduler=_program("kube-scheduler", build.KUBERNETES),
+        etcd=_program("etcd", kubernetes),
+        api_server=_program("kube-apiserver", kubernetes),
+        controller_manager=_program("kube-controller-manager", kubernetes),
+        scheduler=_program("kube-scheduler", kubernetes),
         kwok=_program("kwok", build.KWOK),
-        kubectl=_program("kubectl", build.KUBERNETES),
+        kubectl=_program("kubectl", kubernetes),
     )
 
 

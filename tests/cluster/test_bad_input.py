@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from devcluster import OPERATOR, Cluster
+from devcluster import ADMIN, OPERATOR, Cluster
 from tests.cluster.people import Answer, Person
 from tests.cluster.policies.conftest import UCLOUD
 from tests.cluster.storytelling.process import operator
@@ -22,6 +22,7 @@ from tests.simulation.fuzz.objects import KINDS, WRITTEN_BY_PEOPLE, Objects
 from tests.simulation.objects import Json
 from tests.simulation.refusals import Refusal
 from tests.simulation.stories import PRICE, application, job, product, wallet
+from ucloud_operator.gateway.render import CREATOR
 from ucloud_operator.kube.clock import SystemClock
 from ucloud_operator.kube.resources import NAMESPACES, Resource
 
@@ -41,14 +42,16 @@ _numbers = itertools.count(1)
 class Both:
     """A real API server and one in memory, asked the same."""
 
-    def __init__(self, real: Person, namespace: str) -> None:
-        self.real, self.namespace = real, namespace
+    def __init__(self, real: Person, namespace: str, *, stamps: bool) -> None:
+        self.real, self.namespace, self.stamps = real, namespace, stamps
         self.in_memory = Api(SystemClock())
         self.in_memory.create(NAMESPACES, "", {"metadata": {"name": namespace}})
         self.made: list[str] = []
 
     def create(self, resource: Resource, thing: Json, *, dry: bool) -> Answer:
         """Create an object; expect that both say the same about it."""
+        if not self.stamps:
+            thing = honest(thing)
         answer = self.real.create(self.path(resource) + ("?dryRun=All" if dry else ""), thing)
         self._same(answer, thing, lambda: self.in_memory.create(resource, self._home(resource), thing))
         if answer and not dry:
@@ -81,9 +84,18 @@ class Both:
         return f"{UCLOUD}/{f'namespaces/{self.namespace}/' if resource.namespaced else ''}{resource.plural}"
 
 
+def honest(thing: Json) -> Json:
+    """The same, but it names who creates it: an API server that can't put that right refuses anything else."""
+    metadata = thing["metadata"]
+    annotations = metadata.get("annotations")
+    if not annotations or CREATOR not in annotations:
+        return thing
+    return {**thing, "metadata": {**metadata, "annotations": {**annotations, CREATOR: ADMIN.username}}}
+
+
 @pytest.fixture
 def both(cluster: Cluster, namespace: str) -> Iterator[Both]:
-    both = Both(Person(cluster.kubeconfig), namespace)
+    both = Both(Person(cluster.kubeconfig), namespace, stamps=cluster.stamps)
     yield both
     operator = Person(cluster.kubeconfig_of(OPERATOR))
     for path in both.made:

@@ -1,12 +1,15 @@
 """How the control plane's programs get onto a machine: tried with a program that takes no minutes to build."""
 
+import json
+import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from devcluster import DevclusterError, build, golang
+from devcluster import Cluster, DevclusterError, build, golang
 from devcluster.programs import find_programs
 from devcluster.progress import Progress
 
@@ -71,6 +74,19 @@ def test_what_was_built_before_is_found_again(cache: Path, tmp_path: Path, capfd
     assert first.parent == cache
 
 
+def test_what_another_version_requires_changes_nothing_and_is_built_beside_it(cache: Path, tmp_path: Path) -> None:
+    newest = build.built(module(tmp_path))
+    (tmp_path / "sources" / "1.1.mod").write_text("module hello-of-old\n\ngo 1.26.0\n")
+
+    older = build.built(replace(module(tmp_path), requirements="1.1.mod"))
+
+    assert build.built(module(tmp_path)) == newest
+    go = golang.find_go(cache, Progress("Testing builds"))
+    for place, name in ((newest, "hello"), (older, "hello-of-old")):
+        said = subprocess.run([go, "version", "-m", place / "hello"], capture_output=True, text=True, check=True)
+        assert f"\tpath\t{name}\n" in said.stdout
+
+
 def test_a_build_that_fails_says_why_and_leaves_nothing_to_be_found(cache: Path, tmp_path: Path) -> None:
     broken = module(tmp_path, "package main\n\nfunc main() { nonsense() }\n")
 
@@ -104,6 +120,22 @@ def test_a_kind_of_cluster_that_there_is_not_is_refused(monkeypatch: pytest.Monk
 
     with pytest.raises(DevclusterError, match="DEVCLUSTER=kind"):
         find_programs()
+
+
+def test_a_version_that_there_is_not_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEVCLUSTER_KUBERNETES", "1.20")
+
+    with pytest.raises(DevclusterError, match=r"DEVCLUSTER_KUBERNETES=1\.20: there are only 1\.\d+ and 1\.\d+"):
+        find_programs()
+
+
+def test_the_version_that_is_asked_for_is_the_one_that_runs(cluster: Cluster) -> None:
+    wanted = build.kubernetes(os.environ.get("DEVCLUSTER_KUBERNETES", ""))
+
+    said = json.loads(cluster.kubectl("version", "--output=json"))
+
+    for program in ("clientVersion", "serverVersion"):
+        assert f"Kubernetes {said[program]['gitVersion'].removeprefix('v')} " in wanted.what
 
 
 def test_assets_are_preferred_to_what_was_built(

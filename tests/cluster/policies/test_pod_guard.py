@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 
 from tests.cluster.people import Json, Person
-from tests.cluster.policies.conftest import LEASE, UCLOUD, a_job, a_plain_pod, a_pod
+from tests.cluster.policies.conftest import LEASE, UCLOUD, a_job, a_plain_pod, a_pod, stamped
 from tests.cluster.support import eventually
 
 REPLICASET_CONTROLLER = "system:serviceaccount:kube-system:replicaset-controller"
@@ -243,7 +243,7 @@ def test_a_namespace_goes_when_the_operator_lets_go(admin: Person, operator: Per
     job = f"{UCLOUD}/namespaces/{namespace}/ucloudjobs/seed"
     pod = f"{home}/pods/j-seed-job-0"
     assert admin.create("/api/v1/namespaces", {"metadata": {"name": namespace}})
-    assert admin.create(job.removesuffix("/seed"), a_job("seed"))
+    assert stamped(operator, job, admin.create(job.removesuffix("/seed"), a_job("seed")))
     eventually(partial(operator.create, f"{home}/pods", a_pod(epoch=epoch)))
     assert admin.delete(home)
     for path in (pod, job):

@@ -1,9 +1,12 @@
-"""Every job and wallet is stamped, and the stamps stay."""
+"""Every job and wallet is stamped, and the stamps stay.
+
+By the API server, or by the operator where the API server can't: that they stay is the same then.
+"""
 
 import pytest
 
 from tests.cluster.people import Json, Person
-from tests.cluster.policies.conftest import UCLOUD, a_job, a_wallet
+from tests.cluster.policies.conftest import UCLOUD, a_job, a_wallet, stamped
 
 SETTLED = "ucloud.dk/settled"
 LEDGER = "ucloud.dk/ledger"
@@ -16,18 +19,21 @@ def jobs(namespace: str) -> str:
 
 
 @pytest.fixture
-def job(alice: Person, jobs: str) -> str:
+def job(alice: Person, operator: Person, jobs: str) -> str:
     """The path of a job of Alice's."""
-    assert alice.create(jobs, a_job("seed")).allowed
+    made = alice.create(jobs, a_job("seed", annotations={"ucloud.dk/created-by": "alice"}))
+    assert stamped(operator, f"{jobs}/seed", made)
     return f"{jobs}/seed"
 
 
+@pytest.mark.usefixtures("_stamps")
 def test_a_new_job_gets_finalizer_and_creator(alice: Person, jobs: str) -> None:
     answer = alice.create(jobs, a_job("seed"))
     assert answer["metadata/finalizers"] == [SETTLED]
     assert answer[CREATOR] == "alice"
 
 
+@pytest.mark.usefixtures("_stamps")
 def test_what_the_user_wrote_of_their_own_stays_and_a_made_up_creator_does_not(alice: Person, jobs: str) -> None:
     annotations = {"ucloud.dk/created-by": "bob", "note": "mine"}
     answer = alice.create(jobs, a_job("seed", annotations=annotations, finalizers=["example.org/mine"]))
@@ -36,6 +42,7 @@ def test_what_the_user_wrote_of_their_own_stays_and_a_made_up_creator_does_not(a
     assert answer[CREATOR] == "alice"
 
 
+@pytest.mark.usefixtures("_stamps")
 @pytest.mark.parametrize("metadata", [{"finalizers": [], "annotations": {}}, {"finalizers": [SETTLED]}])
 def test_a_job_is_stamped_once_whatever_it_brings(alice: Person, jobs: str, metadata: dict[str, object]) -> None:
     answer = alice.create(jobs, a_job("seed", **metadata))
@@ -50,11 +57,13 @@ def test_a_mistyped_field_is_told_by_the_schemas_own_sentence(alice: Person, job
     assert "spec.replicas" in answer.message
 
 
+@pytest.mark.usefixtures("_stamps")
 def test_a_generated_name_is_stamped_too(alice: Person, jobs: str) -> None:
     body: Json = {**a_job(""), "metadata": {"generateName": "seed-"}}
     assert alice.create(jobs, body)["metadata/finalizers"] == [SETTLED]
 
 
+@pytest.mark.usefixtures("_stamps")
 def test_a_new_wallet_gets_its_finalizer(alice: Person, namespace: str) -> None:
     wallet = alice.create(f"{UCLOUD}/namespaces/{namespace}/wallets", a_wallet())
     assert wallet["metadata/finalizers"] == [LEDGER]
@@ -68,9 +77,9 @@ def test_nobody_drops_a_jobs_finalizer(alice: Person, admin: Person, job: str, f
         assert f"the finalizer {SETTLED} stays until the operator has settled" in answer.message
 
 
-def test_nobody_drops_a_wallets_finalizer(alice: Person, admin: Person, namespace: str) -> None:
+def test_nobody_drops_a_wallets_finalizer(alice: Person, admin: Person, operator: Person, namespace: str) -> None:
     wallets = f"{UCLOUD}/namespaces/{namespace}/wallets"
-    alice.create(wallets, a_wallet())
+    assert stamped(operator, f"{wallets}/lab", alice.create(wallets, a_wallet()))
     for person in (alice, admin):
         answer = person.patch(f"{wallets}/lab", {"metadata": {"finalizers": None}})
         assert f"the finalizer {LEDGER} stays" in answer.message

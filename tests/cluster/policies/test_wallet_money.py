@@ -6,7 +6,7 @@ import pytest
 
 from devcluster import BOB, Cluster
 from tests.cluster.people import Answer, Json, Person
-from tests.cluster.policies.conftest import RBAC, UCLOUD, a_wallet, bind, may
+from tests.cluster.policies.conftest import RBAC, UCLOUD, a_wallet, bind, may, stamped
 from tests.cluster.support import eventually
 
 LATER = {"startDate": "2026-01-01T00:00:00Z", "endDate": "2036-01-01T00:00:00Z"}
@@ -155,7 +155,7 @@ def test_the_largest_wallet_can_be_changed_whole(admin: Person, namespace: str, 
 def test_a_wallet_is_deleted_without_a_right_to_its_credits(
     admin: Person, operator: Person, bob: Person, wallets: str
 ) -> None:
-    assert admin.create(wallets, a_wallet(root())).allowed
+    assert stamped(operator, f"{wallets}/lab", admin.create(wallets, a_wallet(root())))
     assert bob.delete(f"{wallets}/lab").allowed
     assert operator.patch(f"{wallets}/lab", {"metadata": {"finalizers": None}}).allowed
 
