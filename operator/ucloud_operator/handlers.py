@@ -25,9 +25,11 @@ from ucloud_operator.control import measures
 from ucloud_operator.control.operator import Operator
 from ucloud_operator.kube.client import Call, Client
 from ucloud_operator.kube.clock import SystemClock
+from ucloud_operator.kube.login import login
 from ucloud_operator.web import serve
 
 if TYPE_CHECKING:
+    from ucloud_operator.kube.login import Credentials
     from ucloud_operator.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -74,8 +76,8 @@ def build(operator: Operator) -> kopf.OperatorRegistry:
         settings.queueing.idle_timeout = 0.5  # a worker that waits longer for one object's next event delays the exit
 
     @kopf.on.login(registry=registry, id="login")
-    async def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
-        return await asyncio.to_thread(kopf.login_via_client, **kwargs)
+    async def show_who_we_are(**_: Any) -> kopf.ConnectionInfo:
+        return as_kopf_wants_it(await asyncio.to_thread(login))
 
     for plural in PLURALS:
 
@@ -84,6 +86,20 @@ def build(operator: Operator) -> kopf.OperatorRegistry:
             operator.feed(plural, type, dict(body))
 
     return registry
+
+
+def as_kopf_wants_it(credentials: Credentials) -> kopf.ConnectionInfo:
+    """Return what our own client logs in with, for Kopf's; its own ways need the package kubernetes, even in a pod."""
+    return kopf.ConnectionInfo(
+        server=credentials.server,
+        ca_path=credentials.ca_path,
+        insecure=credentials.insecure,
+        scheme=credentials.scheme,
+        token=credentials.token,
+        certificate_path=credentials.certificate_path,
+        private_key_path=credentials.private_key_path,
+        proxy_url=credentials.proxy_url,
+    )
 
 
 class Endless:
