@@ -16,15 +16,16 @@ from tests.cluster.support import eventually
 MANIFESTS = Path(__file__).parents[2] / "manifests"
 WITH_KINDS = MANIFESTS / "overlays" / "with-kinds"
 SAMPLES = MANIFESTS / "samples"
+KINDS_GO_SECONDS = 180
+"""An API server takes 10 s to let go of kinds, and much longer beside other work."""
 PODS = "/api/v1/namespaces/default/pods?dryRun=All"
 
 
 @pytest.fixture(scope="module")
-def installed(spare: Cluster) -> Iterator[Cluster]:
-    """An empty cluster, on which everything was then applied in one go."""
+def installed(spare: Cluster) -> Cluster:
+    """An empty cluster, on which everything was then applied in one go; it goes as a whole."""
     spare.kubectl("apply", "--server-side", f"--kustomize={WITH_KINDS}")
-    yield spare
-    spare.kubectl("delete", f"--kustomize={WITH_KINDS}", "--ignore-not-found", "--timeout=60s")
+    return spare
 
 
 def takes_samples(cluster: Cluster) -> bool:
@@ -92,7 +93,7 @@ def test_an_operator_that_is_uninstalled_and_installed_again_is_known_as_the_lea
 
 def test_so_is_one_of_which_everything_was_deleted_after_the_lease(installed: Cluster, leadership: Leadership) -> None:
     installed.kubectl("delete", "lease", "ucloud-operator", "--namespace=ucloud-system")
-    installed.kubectl("delete", f"--kustomize={WITH_KINDS}", "--timeout=60s")
+    installed.kubectl("delete", f"--kustomize={WITH_KINDS}", f"--timeout={KINDS_GO_SECONDS}s")
     eventually(lambda: leadership.admin.create(PODS, a_pod(epoch=-1)))  # nothing compares it any more
     installed.kubectl("apply", "--server-side", f"--kustomize={WITH_KINDS}")
     leadership.begins_in(1)
