@@ -53,8 +53,10 @@ class Settings(BaseModel):
     renew_seconds: int = Field(default=1, ge=1, description="how often the leader renews the lease")
     workers: int = Field(default=32, ge=1, description="jobs and wallets that are worked on at once")
     urgent_workers: int = Field(default=48, ge=1, description="stops that are carried out at once, besides those")
-    http_port: int = Field(default=8080, ge=0, le=65535, description="/metrics and /healthz; 0 takes any free port")
-    http_host: str = Field(default="0.0.0.0", description="the address that /metrics and /healthz listen on")  # noqa: S104  # a kubelet probes the pod's address
+    http_port: int = Field(
+        default=8080, ge=0, le=65535, description="/metrics, /healthz and /readyz; 0 takes any free port"
+    )
+    http_host: str = Field(default="0.0.0.0", description="the address that /metrics, /healthz and /readyz listen on")  # noqa: S104  # a kubelet probes the pod's address
     blind_seconds: int = Field(default=90, ge=1, description="/healthz fails when the API server is unheard this long")
     overdue_seconds: int = Field(default=5, ge=1, description="/healthz fails when a deadline is this late")
 

@@ -1,4 +1,4 @@
-"""/metrics and /healthz over HTTP."""
+"""/metrics, /healthz and /readyz over HTTP."""
 
 from __future__ import annotations
 
@@ -21,7 +21,12 @@ async def serve(operator: Operator, settings: Settings) -> web.AppRunner:
 
     async def healthz(_: web.Request) -> web.Response:
         """Answer at all, which a stuck loop doesn't, and say what is wrong."""
-        wrong = operator.unhealthy()
+        return answer(operator.unhealthy())
+
+    async def readyz(_: web.Request) -> web.Response:
+        return answer(operator.unready())
+
+    def answer(wrong: str) -> web.Response:
         return web.Response(text=wrong or "ok", status=503 if wrong else 200)
 
     async def scrape(_: web.Request) -> web.Response:
@@ -30,6 +35,7 @@ async def serve(operator: Operator, settings: Settings) -> web.AppRunner:
 
     app = web.Application()
     app.router.add_get("/healthz", healthz)
+    app.router.add_get("/readyz", readyz)
     app.router.add_get("/metrics", scrape)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()

@@ -1,11 +1,13 @@
 """The operator as a process: what it says about itself."""
 
 import json
+from pathlib import Path
 
 import pytest
 
-from devcluster import OPERATOR, Cluster
+from devcluster import ALICE, OPERATOR, Cluster
 from tests.cluster.storytelling.cast import SUCCESS, Story
+from tests.cluster.storytelling.process import OperatorProcess
 from tests.cluster.storytelling.telling import story, theatre
 
 NOT_OURS = ("its pod is refused", "storage is (re)initializing")
@@ -20,6 +22,7 @@ async def test_health_and_metrics_are_told_over_http(story: Story) -> None:
     await job.ends(SUCCESS, "OutOfCredits")
     await job.has_no_pods()
     assert await story.stage.operator.ask("/healthz") == (200, "ok")
+    assert await story.stage.operator.ask("/readyz") == (200, "ok")
     after = await story.stage.operator.scrape()
     assert after.total("ucloud_leading") == 1
     for name, labels in (
@@ -29,6 +32,17 @@ async def test_health_and_metrics_are_told_over_http(story: Story) -> None:
         ("ucloud_stop_lateness_seconds_count", {}),
     ):
         assert after.total(name, **labels) > before.total(name, **labels), name
+
+
+async def test_one_without_rights_is_well_but_not_ready(cluster: Cluster, tmp_path: Path) -> None:
+    """A rollout that brings it stops there; a restart would mend nothing."""
+    replica = OperatorProcess(cluster, tmp_path / "log", identity="nobody", user=ALICE)
+    try:
+        await replica.start()
+        await replica.is_well()
+        assert await replica.ask("/readyz") == (503, "the pods couldn't be listed yet")
+    finally:
+        await replica.stop()
 
 
 def test_nothing_went_wrong_while_the_stories_were_told(cluster: Cluster, request: pytest.FixtureRequest) -> None:

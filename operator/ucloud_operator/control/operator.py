@@ -69,6 +69,8 @@ LOOK_SECONDS = 10
 """How long all else waits at the most for jobs to be looked at, by who has just come to lead."""
 LOOK_PAUSE_SECONDS = 0.02
 LEASE_PAUSE_SECONDS = 0.05
+OWED_SECONDS = 10
+"""How long Kopf may take to tell of a change until a replica isn't called ready."""
 
 
 class Fed(Protocol):
@@ -176,6 +178,15 @@ class Operator:
             if silent_ms > 1000 * self._settings.blind_seconds:
                 return f"nothing was heard {what} for {silent_ms // 1000} s"
         return ""
+
+    def unready(self) -> str:
+        """Return why this replica couldn't lead, or an empty string: a rollout replaces no other one meanwhile."""
+        owed_ms = self._clock.now_ms() - (self.untold.since_ms() or FOREVER_MS)
+        if not self.pods.synced.is_set():
+            return "the pods couldn't be listed yet"
+        if owed_ms > 1000 * OWED_SECONDS:
+            return f"Kopf hasn't told for {owed_ms // 1000} s of what has changed"
+        return self.unhealthy()
 
     def measure(self) -> None:
         """Bring the gauges up to date."""

@@ -16,7 +16,7 @@ from pathlib import Path
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
-from devcluster import OPERATOR, Cluster
+from devcluster import OPERATOR, Cluster, User
 from devcluster.ports import free_port
 
 START_SECONDS = 30
@@ -46,13 +46,16 @@ class Scrape:
 
 
 class OperatorProcess:
-    """One replica of the operator, logged in by its service account's kubeconfig."""
+    """One replica of the operator, logged in by its service account's kubeconfig, or somebody else's."""
 
-    def __init__(self, cluster: Cluster, log: Path, *options: str, identity: str = "teller") -> None:
+    def __init__(
+        self, cluster: Cluster, log: Path, *options: str, identity: str = "teller", user: User = OPERATOR
+    ) -> None:
         self.log = log
         self.identity = identity
         self._cluster = cluster
         self._options = options
+        self._user = user
         self._port = 0
         self._process: asyncio.subprocess.Process | None = None
 
@@ -64,7 +67,7 @@ class OperatorProcess:
     async def start(self) -> None:
         """Start it; it answers soon."""
         self._port = free_port()
-        environment = {**os.environ, "KUBECONFIG": str(self._cluster.kubeconfig_of(OPERATOR))}
+        environment = {**os.environ, "KUBECONFIG": str(self._cluster.kubeconfig_of(self._user))}
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "ucloud_operator", "run", f"--identity={self.identity}"),

@@ -240,6 +240,7 @@ class TestDeployment:
     def test_it_is_probed_where_it_listens(self, container: object) -> None:
         assert dig(container, "ports", 0, "containerPort") == Settings().http_port
         assert dig(container, "livenessProbe", "httpGet") == {"path": "/healthz", "port": "http"}
+        assert dig(container, "readinessProbe", "httpGet") == {"path": "/readyz", "port": "http"}
         assert dig(of_kind("NetworkPolicy")[0], "spec", "ingress", 0, "ports", 0, "port") == "http"
 
     def test_what_it_is_told_by_its_environment_are_settings(self, container: object) -> None:
