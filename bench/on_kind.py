@@ -132,14 +132,14 @@ def bare_pod(name: str, command: Sequence[str]) -> dict[str, object]:
     """Return a pod like a job's, but nobody's."""
     container = {"name": "main", "image": APPLICATION_IMAGE, "command": command}
     spec = {"containers": [container], "terminationGracePeriodSeconds": 1, "automountServiceAccountToken": False}
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": {"bare": "yes"}}, "spec": spec}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}
 
 
 def delete_by_hand(kind: Kind, ends: Ends, app: str) -> list[float]:
     """Delete pods one after the other, and return how long each of their containers lived on."""
     names = [f"bare-{next(_numbers)}" for _ in range(AT_A_TIME)]
     kind.apply(*(bare_pod(name, COMMANDS[app]) for name in names))
-    kind.kubectl("wait", "pods", "--selector=bare", "--for=condition=Ready", "--timeout=120s")
+    kind.kubectl("wait", *(f"pod/{name}" for name in names), "--for=condition=Ready", "--timeout=120s")
     identifier = "--output=jsonpath={.status.containerStatuses[0].containerID}"
     known = {name: kind.kubectl("get", "pod", name, identifier).partition("://")[2] for name in names}
     lived_ms = []
@@ -224,9 +224,9 @@ def main(jobs: int) -> None:
         quick_to_start(kind)
         kind.apply(product(PRICE, CPU_MILLIS), *(application(app, *command) for app, command in COMMANDS.items()))
         with listening(kind) as ends:
-            alone = stop_each_by_itself(kind, ends, jobs)
-            together = {app: stop_all_at_once(kind, ends, app) for app in COMMANDS}
             by_hand = {app: delete_by_hand(kind, ends, app) for app in COMMANDS}
+            together = {app: stop_all_at_once(kind, ends, app) for app in COMMANDS}
+            alone = stop_each_by_itself(kind, ends, jobs)
         click.echo(HEADING)
         for app, bound_ms in BOUND_MS.items():
             click.echo(row(f"{app} SIGTERM, credits of its own", alone[app], bound_ms))
