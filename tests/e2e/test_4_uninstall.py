@@ -1,23 +1,27 @@
-"""The last of all: everything is deleted while jobs run, in the order that docs/operations.md gives."""
+"""The last of all: everything is deleted while jobs run, by the commands that docs/uninstall.md gives."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from tests.e2e.cast import HEEDS, IGNORES, PLENTY, PRICE, application, is_running, job, product, workspace
-from tests.e2e.kind import ROOT, Kind
+from tests.e2e.pages import commands, run
 
-AT_ONCE = "--timeout=60s"
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.e2e.kind import Kind
 
 
-def test_everything_can_be_deleted_while_jobs_run(kind: Kind) -> None:
+def test_everything_can_be_deleted_while_jobs_run(kind: Kind, tmp_path: Path) -> None:
     kind.apply(product(PRICE), application("heeds", *HEEDS), application("ignores", *IGNORES))
     kind.apply(*workspace("last-1", PLENTY), job("last-1", "heeds", PRICE, replicas=2))
     kind.apply(*workspace("last-2", PLENTY), job("last-2", "ignores", PRICE))
     for name in ("last-1", "last-2"):
         kind.awaited(name, is_running)
-    kind.kubectl("delete", "ucloudjobs", "--all", "--all-namespaces", AT_ONCE)
-    kind.kubectl("delete", "wallets", "--all", "--all-namespaces", AT_ONCE)
-    kind.kubectl("delete", "--kustomize", str(ROOT / "manifests"), AT_ONCE)
-    kind.kubectl("delete", "--filename", str(ROOT / "crds"), AT_ONCE)
-    kind.kubectl("delete", "namespaces", "last-1", "last-2", AT_ONCE)
-    assert "ucloud" not in kind.kubectl("get", "crds,namespaces,clusterroles,clusterrolebindings", "--output=name")
-    assert "ucloud" not in kind.kubectl("get", "validatingadmissionpolicies,mutatingadmissionpolicies", "--output=name")
+    *deleting, of_the_kinds, of_the_policies = commands("uninstall.md", "Everything, in this order", but_for="helm")
+    for line in deleting:
+        run(kind, line, tmp_path)
+    assert "last-1" in (tmp_path / "statements.yaml").read_text()
+    assert run(kind, of_the_kinds, tmp_path) == run(kind, of_the_policies, tmp_path) == ""
+    kind.kubectl("delete", "namespaces", "last-1", "last-2", "--timeout=60s")

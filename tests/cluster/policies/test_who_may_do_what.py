@@ -51,9 +51,11 @@ def people(admin: Person, operator: Person, namespace: str) -> Iterator[Mapping[
         "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "has-cluster-admin"}],
     }
     assert admin.create(f"{RBAC}/clusterrolebindings", boss)
+    wallets = f"{UCLOUD}/namespaces/{namespace}/wallets"
     found = {role: admin.named(f"has-{role}") for role in (*ROLES, "cluster-admin")}
-    for person in found.values():
-        eventually(lambda: person.get(f"{UCLOUD}/namespaces/{namespace}/wallets"))  # noqa: B023  # asked before the loop goes on
+    for role, person in found.items():
+        theirs = f"/api/v1/namespaces/{namespace}/pods" if role in {"edit", "admin"} else wallets
+        eventually(lambda: person.get(theirs))  # noqa: B023  # asked before the loop goes on
     for kind in ("computeproducts", "applications", "walletstatements"):  # a kind that is new isn't read at once
         eventually(lambda: admin.get(f"{UCLOUD}/{kind}"))  # noqa: B023  # asked before the loop goes on
     yield {"anybody": admin.named("has-nothing"), "the operator": operator, **found}
