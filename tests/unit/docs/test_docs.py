@@ -10,7 +10,7 @@ from ucloud_operator.lifecycle.states import diagram
 from ucloud_operator.settings import Settings
 
 ROOT = Path(__file__).parents[3]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "manifests" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
 
 
@@ -27,11 +27,19 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_link_leads_somewhere(page: Path) -> None:
     for target, heading in links(page):
         assert target.exists(), target
         assert not heading or heading in anchors(target), f"{target.name}#{heading}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_folder_that_a_command_names_is_there(page: Path) -> None:
+    for folder in re.findall(
+        r"(?:-k|-f|helm (?:install|upgrade) \S+) ((?:manifests|crds|charts)\S*?)[`\s,.;)]", page.read_text()
+    ):
+        assert (ROOT / folder).exists(), folder
 
 
 def test_the_diagram_of_a_jobs_life_is_the_table_of_states() -> None:
