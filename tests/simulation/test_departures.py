@@ -9,9 +9,10 @@ import pytest
 
 from tests.simulation.bills import check_bills
 from tests.simulation.loop import play
+from tests.simulation.promises import statements
 from tests.simulation.simulation import Simulation
 from tests.simulation.stories import CATEGORY, application, job, product, wallet
-from ucloud_operator.kube.resources import UCLOUDJOBS, WALLETS, Resource
+from ucloud_operator.kube.resources import UCLOUDJOBS, WALLETS, WALLETSTATEMENTS, Resource
 
 Thing: TypeAlias = tuple[Resource, str, str]
 JOB: Final = (UCLOUDJOBS, "a", "lab")
@@ -64,5 +65,24 @@ def test_what_is_deleted_goes(stage: str, deletion: tuple[Thing, ...], gap_secon
             await simulation.pass_seconds(gap_seconds)
         await simulation.until(lambda: not any(map(exists, deletion)) and not simulation.pods("lab"), within_seconds=60)
         check_bills(simulation)
+
+    play(story())
+
+
+def test_a_statement_that_somebody_deletes_holds_up_nobody() -> None:
+    async def story() -> None:
+        simulation = Simulation()
+        simulation.start_operator()
+        simulation.apply(product(), application())
+        simulation.apply(wallet(quota=10**9), job("a"), job("b"), namespace="lab")
+        await simulation.pass_seconds(15)
+        simulation.delete(UCLOUDJOBS, "a", namespace="lab")
+        await simulation.until(lambda: not simulation.exists(UCLOUDJOBS, "a", namespace="lab"), within_seconds=60)
+        (statement,) = statements(simulation, "lab")
+        simulation.delete(WALLETSTATEMENTS, statement.metadata.name, namespace="ucloud-system")
+        simulation.delete(UCLOUDJOBS, "b", namespace="lab")
+        await simulation.until(lambda: not simulation.exists(UCLOUDJOBS, "b", namespace="lab"), within_seconds=60)
+        (statement,) = statements(simulation, "lab")
+        assert [line.job for line in statement.spec.lines] == ["b"]
 
     play(story())

@@ -97,7 +97,7 @@ class Statements:
                     logger.warning("can't close the statement %s yet: %s", part.metadata.name, error)
 
     async def _write(self, entry: Entry) -> None:
-        """Write one part; whoever has changed it meanwhile is read, and the key comes back."""
+        """Write one part; what somebody has made of it meanwhile is taken note of, and the key comes back."""
         namespace = self._settings.namespace
         body = {"spec": entry.spec.model_dump(mode="json", by_alias=True, exclude_none=True)}
         wallet = entry.spec.wallet
@@ -113,7 +113,11 @@ class Statements:
                 answer = await self._client.patch(
                     WALLETSTATEMENTS, name, body, namespace=namespace, resource_version=version
                 )
-        except (AlreadyExists, Conflict, NotFound):
+        except NotFound:
+            if entry.present is not None:  # somebody has deleted it, and only lists tell us of that
+                self._world.statements.remove(entry.present.model_dump(mode="json", by_alias=True))
+            raise
+        except (AlreadyExists, Conflict):
             self._world.statements.apply(await self._client.get(WALLETSTATEMENTS, name, namespace=namespace))
             raise
         self._world.statements.apply(answer)
