@@ -73,13 +73,15 @@ def _explains(stop: Stop, pod: Pod) -> bool:
 
 def _ended_untold(pod: Pod) -> bool:
     """Say whether the container ended without or before a deletion of its pod."""
-    told_ms, terminated = pod.told_to_stop_ms, pod.container.terminated
-    if told_ms is None:
-        return True
+    return pod.told_to_stop_ms is None or _ended_before(pod, pod.told_to_stop_ms)
+
+
+def _ended_before(pod: Pod, at_ms: int) -> bool:
+    terminated = pod.container.terminated
     if terminated is None or pod.finished_ms is None:
         return False
     leeway_ms = CLOCKS_DIFFER_MS if terminated.exit_code in _STOPPED_CODES else 0
-    return pod.finished_ms + STAMP_MS + leeway_ms <= told_ms
+    return pod.finished_ms + STAMP_MS + leeway_ms <= at_ms
 
 
 def explain(pod: Pod, intent: Intent) -> Outcome:
@@ -101,11 +103,17 @@ def _evicted(pod: Pod) -> Outcome | None:
 
 
 def _disrupted(pod: Pod) -> Outcome | None:
-    """By a drain, a preemption, a taint, or with its node."""
+    """By a drain, a preemption, a taint, or with its node.
+
+    The condition says since when, and its stamp stays. That of the deletion may move, to the end of its grace, when the
+    kubelet confirms it: a container that obeyed at once then seems to have ended before.
+    """
     condition = pod.condition("DisruptionTarget")
     if condition is None or condition.status != "True" or condition.reason not in _DISRUPTIONS:
         return None
-    return _failure(*_DISRUPTIONS[condition.reason]) if pod.told_to_stop_ms is None or not _ended_untold(pod) else None
+    since_ms = condition.last_transition_time or pod.told_to_stop_ms
+    ended_before = since_ms is not None and _ended_before(pod, since_ms)
+    return None if ended_before else _failure(*_DISRUPTIONS[condition.reason])
 
 
 def _node_gone(pod: Pod) -> Outcome | None:

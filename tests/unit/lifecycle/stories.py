@@ -90,7 +90,7 @@ class PodStory:
     def armed(self, seconds: float, reason: Reason = Reason.OutOfCredits) -> PodStory:
         return self.annotated(pods.STOP, format_stop(Stop(reason, at(seconds))))
 
-    def condition(self, type_: str, status: str, reason: str, seconds: float, message: str = "") -> PodStory:
+    def condition(self, type_: str, status: str, reason: str, seconds: float | None, message: str = "") -> PodStory:
         story = self._copy()
         story.conditions.append(
             {
@@ -99,7 +99,7 @@ class PodStory:
                 "reason": reason,
                 "message": message,
                 "lastProbeTime": None,
-                "lastTransitionTime": stamp(seconds),
+                "lastTransitionTime": None if seconds is None else stamp(seconds),
             }
         )
         return story

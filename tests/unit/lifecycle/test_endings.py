@@ -113,6 +113,17 @@ def test_a_disruption_is_named(why: str) -> None:
     assert (deleted.reason, deleted.sentence) == (failed.reason, failed.sentence) == DISRUPTIONS[why]
 
 
+def test_a_container_that_obeyed_before_its_kubelet_confirmed_it_was_disrupted_all_the_same() -> None:
+    story = pod().runs(2).condition("DisruptionTarget", "True", "PreemptionByScheduler", 60).ends(60)
+    assert explain(story.is_deleted(61, grace=0).seen(), Intent()).reason is Reason.Evicted
+
+
+def test_a_disruption_without_a_stamp_is_one_of_the_deletion() -> None:
+    story = pod().runs(2).condition("DisruptionTarget", "True", "PreemptionByScheduler", None)
+    assert explain(story.ends(60).is_deleted(60).seen(), Intent()).reason is Reason.Evicted
+    assert explain(story.ends(60).is_deleted(90).seen(), Intent()).reason is Reason.Completed
+
+
 @pytest.mark.parametrize("why", ["NodeLost", "NodeShutdown", "Shutdown", "Terminated"])
 def test_a_node_that_went_is_named(why: str) -> None:
     outcome = explain(pod().runs(2).phase("Failed", why).seen(), Intent())
