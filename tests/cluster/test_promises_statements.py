@@ -28,7 +28,8 @@ async def test_a_job_that_is_deleted_leaves_a_line_that_says_who_used_what_and_w
     (statement,) = await statements_of(home.account)
     (line,) = statement.spec.lines
     assert (line.uid, line.job, line.product, line.replicas) == (job.uid, "paper", f"{story.name}-standard", 2)
-    assert line.created_by == ended.metadata.annotations["ucloud.dk/created-by"] != ""
+    assert line.created_by == ended.metadata.annotations.get("ucloud.dk/created-by")
+    assert bool(line.created_by) == story.stage.cluster.stamps
     assert (line.started_at, line.ended_at) == (ended.status.started_at, ended.status.runs[-1].ended_at)
     assert (line.usage, line.reason) == (ended.status.usage, "Cancelled")
     assert (statement.spec.total, statement.spec.part, statement.spec.closed) == (line.usage, 1, False)
