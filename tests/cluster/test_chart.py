@@ -75,6 +75,14 @@ def test_it_installs_what_kustomize_does(folder: str, options: tuple[str, ...], 
     assert template(*options, namespace=namespace) == things(kustomize(folder))
 
 
+def test_a_kubernetes_that_is_too_old_is_refused() -> None:
+    def rendered(version: str) -> subprocess.CompletedProcess[str]:
+        return helm("template", "ucloud-operator", str(CHART), f"--kube-version={version}")
+
+    assert "which is incompatible with Kubernetes v1.34.9" in rendered("1.34.9").stderr
+    assert rendered("1.35.0-gke.1").returncode == 0
+
+
 def test_it_brings_the_kinds_along() -> None:
     shown = helm("show", "crds", str(CHART))
     names = {thing["metadata"]["name"] for thing in yaml.safe_load_all(shown.stdout) if thing}
