@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TypeVar
 
 from devcluster import ADMIN, Cluster, User
@@ -25,6 +26,12 @@ def eventually(ask: Callable[[], T], *, within_seconds: float = 15.0, every_seco
         if time.monotonic() > deadline:
             raise AssertionError(problem)
         time.sleep(every_seconds)
+
+
+def built(cluster: Cluster, folder: Path) -> str:
+    """What kustomize makes of a folder, without the stamps where the API server has no such kinds."""
+    manifests = cluster.kubectl("kustomize", str(folder)).split("\n---\n")
+    return "\n---\n".join(it for it in manifests if cluster.stamps or "\nkind: MutatingAdmissionPolicy" not in it)
 
 
 def renew_controllers(cluster: Cluster) -> None:

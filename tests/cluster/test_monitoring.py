@@ -10,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from devcluster import Cluster, DevclusterError
 from tests.cluster.storytelling.cast import SUCCESS, Story
 from tests.cluster.storytelling.telling import story
+from tests.cluster.support import built
 from tests.monitoring.conftest import run_promtool
 from tests.monitoring.queries import ADDED_BY_PROMETHEUS, ALL_QUERIES, grouped, named
 
@@ -67,41 +68,35 @@ def prometheus(cluster: Cluster) -> Iterator[Cluster]:
     cluster.kubectl("delete", f"--filename={KINDS}")
 
 
-def built_for(cluster: Cluster) -> str:
-    """The overlay, without the stamps where the API server has no such kinds."""
-    manifests = cluster.kubectl("kustomize", str(OVERLAY)).split("\n---\n")
-    return "\n---\n".join(it for it in manifests if cluster.stamps or "\nkind: MutatingAdmissionPolicy" not in it)
-
-
 def apply(cluster: Cluster, manifests: str) -> str:
     options = ("--server-side", "--force-conflicts", "--dry-run=server", "--validate=strict")
     return cluster.kubectl("apply", *options, "--filename=-", stdin=manifests)
 
 
 def test_the_api_server_takes_it(prometheus: Cluster) -> None:
-    told = apply(prometheus, built_for(prometheus))
+    told = apply(prometheus, built(prometheus, OVERLAY))
     for name in ("podmonitor.monitoring.coreos.com", "prometheusrule.monitoring.coreos.com", "deployment.apps"):
         assert f"{name}/ucloud-operator " in told
     assert "configmap/ucloud-operator-dashboard " in told
 
 
 def test_it_would_refuse_a_mistake(prometheus: Cluster) -> None:
-    built = built_for(prometheus)
+    manifests = built(prometheus, OVERLAY)
     for right, wrong in (
         ("sampleLimit: 5000", "sampleLimits: 5000"),
         ("severity: critical", "severity: [critical]"),
     ):
-        assert right in built
+        assert right in manifests
         with pytest.raises(DevclusterError):
-            apply(prometheus, built.replace(right, wrong))
+            apply(prometheus, manifests.replace(right, wrong))
 
 
 def test_prometheus_alone_may_ask_and_runbooks_are_where_the_overlay_says(cluster: Cluster) -> None:
-    built = list(yaml.safe_load_all(cluster.kubectl("kustomize", str(OVERLAY))))
-    policies = {it["metadata"]["name"]: it["spec"]["ingress"] for it in built if it["kind"] == "NetworkPolicy"}
+    things = list(yaml.safe_load_all(cluster.kubectl("kustomize", str(OVERLAY))))
+    policies = {it["metadata"]["name"]: it["spec"]["ingress"] for it in things if it["kind"] == "NetworkPolicy"}
     assert policies["ucloud-operator"] == []
     assert all(rule["from"] for rule in policies["ucloud-operator-metrics"])
-    rules = next(it for it in built if it["kind"] == "PrometheusRule")
+    rules = next(it for it in things if it["kind"] == "PrometheusRule")
     pages = {
         rule["annotations"]["runbook_url"].partition("#")[0]
         for group in rules["spec"]["groups"]
