@@ -76,11 +76,13 @@ def test_it_installs_what_kustomize_does(folder: str, options: tuple[str, ...], 
 
 
 def test_a_kubernetes_that_is_too_old_is_refused() -> None:
-    def rendered(version: str) -> subprocess.CompletedProcess[str]:
-        return helm("template", "ucloud-operator", str(CHART), f"--kube-version={version}")
+    def rendered(version: str, *options: str) -> subprocess.CompletedProcess[str]:
+        return helm("template", "ucloud-operator", str(CHART), f"--kube-version={version}", *options)
 
     assert "which is incompatible with Kubernetes v1.34.9" in rendered("1.34.9").stderr
-    assert rendered("1.35.0-gke.1").returncode == 0
+    assert "set policies.stamps=false" in rendered("1.35.0-gke.1").stderr
+    assert rendered("1.35.0-gke.1", "--set=policies.stamps=false").returncode == 0
+    assert rendered("1.36.0-gke.1").returncode == 0
 
 
 def test_it_brings_the_kinds_along() -> None:
