@@ -35,11 +35,16 @@ class SelfStamping(Client):
     """The admin of an API server that stamps nothing: new jobs and wallets bring along what it would have put on."""
 
     async def create(
-        self, resource: Resource, body: Mapping[str, object] | bytes, *, namespace: str | None = None
+        self,
+        resource: Resource,
+        body: Mapping[str, object] | bytes,
+        *,
+        namespace: str | None = None,
+        dry_run: bool = False,
     ) -> JsonObject:
         if not isinstance(body, bytes) and resource in STAMPS:
             body = {**body, "metadata": {**section(body, "metadata"), **STAMPS[resource]}}
-        return await super().create(resource, body, namespace=namespace)
+        return await super().create(resource, body, namespace=namespace, dry_run=dry_run)
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)

@@ -10,13 +10,14 @@ by name, would land on a re-created object: `patch_status` needs the resourceVer
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from copy import copy
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from ucloud_operator.kube.clock import Clock, SystemClock
 from ucloud_operator.kube.errors import Gone, MalformedAnswer, answered_error
 from ucloud_operator.kube.login import Login, login
 from ucloud_operator.kube.objects import Json, JsonObject, decode, encode, number, objects, section, text
-from ucloud_operator.kube.transport import Call, Request, Transport
+from ucloud_operator.kube.transport import Call, LentTransport, Request, Transport
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -61,7 +62,7 @@ class Client:
         timeout_seconds: float = 30,
         attempts: int = 4,
     ) -> None:
-        self._transport = Transport(
+        self._transport: Transport | LentTransport = Transport(
             login,
             on_call=on_call,
             clock=clock or SystemClock(),
@@ -76,6 +77,14 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.close()
+
+    def on_behalf_of(self, token: str) -> Client:
+        """Return a client of somebody else's: it shows this token, and nothing of our login, over our connections."""
+        if isinstance(self._transport, LentTransport):
+            raise TypeError("what is lent can't be lent again")
+        lent = copy(self)
+        lent._transport = LentTransport(self._transport, token)  # noqa: SLF001  # a copy of ourselves
+        return lent
 
     async def close(self) -> None:
         """Close all connections."""
@@ -131,14 +140,24 @@ class Client:
                 continue  # that moment's history was compacted while we were reading it
             return found
 
-    async def create(self, resource: Resource, body: Json | bytes, *, namespace: str | None = None) -> JsonObject:
+    async def create(
+        self, resource: Resource, body: Json | bytes, *, namespace: str | None = None, dry_run: bool = False
+    ) -> JsonObject:
         """Create an object. After an ambiguous `Unreachable` or a `ServerError` look whether it is there.
 
-        Where the API server turned it away first, this may take effect seconds later than it was called.
+        Where the API server turned it away first, this may take effect seconds later than it was called. A dry run
+        checks everything that a create does, and creates nothing.
         """
         name = None if isinstance(body, bytes) else text(section(body, "metadata"), "name")
         return await self._send(
-            Request(verb="create", resource=resource, namespace=namespace, body=encode(body), created_name=name)
+            Request(
+                verb="create",
+                resource=resource,
+                namespace=namespace,
+                query={"dryRun": "All"} if dry_run else {},
+                body=encode(body),
+                created_name=name,
+            )
         )
 
     async def patch(

@@ -62,3 +62,6 @@ COMPUTEPRODUCTS = Resource("ucloud.dk", "v1alpha1", "computeproducts", "ComputeP
 APPLICATIONS = Resource("ucloud.dk", "v1alpha1", "applications", "Application", namespaced=False)
 WALLETSTATEMENTS = Resource("ucloud.dk", "v1alpha1", "walletstatements", "WalletStatement", namespaced=True)
 LEDGERCHECKPOINTS = Resource("ucloud.dk", "v1alpha1", "ledgercheckpoints", "LedgerCheckpoint", namespaced=True)
+SELFSUBJECTREVIEWS = Resource(
+    "authentication.k8s.io", "v1", "selfsubjectreviews", "SelfSubjectReview", namespaced=False
+)

@@ -8,13 +8,14 @@ that carries a resourceVersion gets a Conflict if the first one did succeed, and
 Tokens. A service account's token file is read again every minute, as the kubelet replaces its content while the old
 token is still valid. A 401 brings a new login: once per request, and one for all requests that failed with the same
 credentials. The session survives it, because the TLS context goes with each request: watches under way are not cut.
+A request on behalf of somebody else shows their token and nothing of ours, and a 401 is theirs.
 """
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -36,6 +37,7 @@ from ucloud_operator.kube.login import LoginError
 if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterator, Callable, Mapping
+    from contextlib import AbstractAsyncContextManager
 
     from ucloud_operator.kube.clock import Clock
     from ucloud_operator.kube.login import Credentials, Login
@@ -83,6 +85,8 @@ class Request:
     """Of a patch: that Kubernetes' own rules for merging lists apply, which only its own kinds have."""
     created_name: str | None = None
     """The name in the body of a create, whose address has none."""
+    token: str | None = field(default=None, repr=False)
+    """Of whom it is sent on behalf: shown instead of everything that our own login gave."""
 
     @property
     def path(self) -> str:
@@ -153,7 +157,7 @@ class Transport:
                 response = await self._ask(request, access, self._limits)
                 return await response.read()
             except Unauthorized as refusal:
-                if logged_in_anew:
+                if logged_in_anew or request.token is not None:
                     raise
                 logged_in_anew = True
                 await self._log_in_anew(access, refusal)
@@ -172,7 +176,8 @@ class Transport:
         try:
             response = await self._ask(request, access, limits)
         except Unauthorized as refusal:
-            await self._log_in_anew(access, refusal)
+            if request.token is None:
+                await self._log_in_anew(access, refusal)
             raise
         try:
             yield _chunks(request, response)
@@ -188,7 +193,7 @@ class Transport:
                 _METHODS[request.verb],
                 URL(access.credentials.server + request.path, encoded=True).update_query(request.query),
                 data=request.body,
-                headers=request.headers | self._authorization(access.credentials),
+                headers=request.headers | self._authorization(request, access.credentials),
                 timeout=limits,
                 ssl=access.tls,
                 server_hostname=access.credentials.tls_server_name,
@@ -228,13 +233,36 @@ class Transport:
         credentials = self._login()
         return credentials, credentials.ssl_context()
 
-    def _authorization(self, credentials: Credentials) -> dict[str, str]:
+    def _authorization(self, request: Request, credentials: Credentials) -> dict[str, str]:
+        if request.token is not None:
+            if credentials.certificate_path is not None:  # the API server would take us for its owner
+                raise LoginError("Requests on behalf of others can't be sent where we show a certificate of our own.")
+            return {"Authorization": f"Bearer {request.token}"}
         now = self._clock.monotonic()
         if credentials.token_path is not None and now - self._token_read_at >= TOKEN_FILE_SECONDS:
             self._token = Path(credentials.token_path).read_text(encoding="ascii").strip()
             self._token_read_at = now
         shown = {"Authorization": f"{credentials.scheme} {self._token}"} if self._token else {}
         return shown | ({"Impersonate-User": credentials.acting_as} if credentials.acting_as else {})
+
+
+class LentTransport:
+    """Sends what somebody else asks, over our connections and with their token. There is nothing in it to close."""
+
+    def __init__(self, transport: Transport, token: str) -> None:
+        self._transport = transport
+        self._token = token
+
+    async def close(self) -> None:
+        """Leave the connections to those whose they are."""
+
+    async def send(self, request: Request) -> bytes:
+        """Return the answer's content, or raise what went wrong; a token that is refused stays refused."""
+        return await self._transport.send(replace(request, token=self._token))
+
+    def stream(self, request: Request, *, idle_seconds: float) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        """Open a stream, as `Transport` does."""
+        return self._transport.stream(replace(request, token=self._token), idle_seconds=idle_seconds)
 
 
 def _session() -> aiohttp.ClientSession:

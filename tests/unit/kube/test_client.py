@@ -5,6 +5,8 @@ import asyncio
 import json
 import logging
 import socket
+import ssl
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 PODS_PATH = "/api/v1/namespaces/physics/pods"
 POD = f"{PODS_PATH}/p"
+WATCH = {"watch": "true", "allowWatchBookmarks": "true", "resourceVersion": "1", "timeoutSeconds": "300"}
 WALLET = "/apis/ucloud.dk/v1alpha1/namespaces/physics/wallets/cpu"
 
 
@@ -335,3 +338,57 @@ async def test_a_401_on_a_watch_brings_a_new_login_for_the_next(api: ScriptedApi
     with pytest.raises(errors.Unauthorized):
         await watched(client)
     assert api.logins == 2
+
+
+async def test_who_is_acted_for_shows_a_token_of_their_own_and_nothing_of_ours(
+    api: ScriptedApi, clock: HurriedClock
+) -> None:
+    def credentials() -> Credentials:
+        return replace(api.credentials(), acting_as="admin", scheme="Basic")
+
+    api.answers("GET", POD, thing("p", 7)).answers("GET", POD, thing("p", 7))
+    async with Client(credentials, clock=clock) as client:
+        await client.on_behalf_of("theirs").get(PODS, "p", namespace="physics")
+        await client.get(PODS, "p", namespace="physics")
+    theirs, ours = api.seen
+    assert theirs.headers["Authorization"] == "Bearer theirs"
+    assert "Impersonate-User" not in theirs.headers
+    assert (ours.headers["Authorization"], ours.headers["Impersonate-User"]) == ("Basic secret-1", "admin")
+
+
+async def test_a_401_of_theirs_is_theirs(api: ScriptedApi, client: Client) -> None:
+    api.answers("GET", POD, refusal(401, "Unauthorized"), status=401)
+    api.answers("GET", PODS_PATH, refusal(401, "Unauthorized"), status=401, query=WATCH)
+    lent = client.on_behalf_of("theirs")
+    with pytest.raises(errors.Unauthorized):
+        await lent.get(PODS, "p", namespace="physics")
+    with pytest.raises(errors.Unauthorized):
+        async with lent.watch(PODS, resource_version="1", namespace="physics"):
+            pass
+    assert api.logins == 1
+
+
+async def test_what_is_lent_is_not_closed_nor_lent_again(api: ScriptedApi, client: Client) -> None:
+    async with client.on_behalf_of("theirs") as lent:
+        with pytest.raises(TypeError, match="lent again"):
+            lent.on_behalf_of("others")
+    api.answers("GET", POD, thing("p", 7))
+    assert await client.get(PODS, "p", namespace="physics") == thing("p", 7)
+
+
+async def test_where_we_show_a_certificate_nobody_else_can_be_acted_for(api: ScriptedApi, clock: HurriedClock) -> None:
+    class Certified(Credentials):
+        def ssl_context(self) -> ssl.SSLContext:
+            return ssl.create_default_context()
+
+    def credentials() -> Credentials:
+        return Certified(server=api.credentials().server, certificate_path="ours.pem")
+
+    async with Client(credentials, clock=clock) as client:
+        with pytest.raises(LoginError, match="certificate of our own"):
+            await client.on_behalf_of("theirs").get(PODS, "p", namespace="physics")
+
+
+async def test_a_dry_run_says_so(api: ScriptedApi, client: Client) -> None:
+    api.answers("POST", PODS_PATH, thing("p", 1), query={"dryRun": "All"})
+    await client.create(PODS, {"metadata": {"name": "p"}}, namespace="physics", dry_run=True)

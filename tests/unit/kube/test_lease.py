@@ -41,9 +41,12 @@ class OneLease(Client):
             raise errors.NotFound("get", f"{resource} {namespace}/{name}", "not found", status=404)
         return await self._answer("get", resource)
 
-    async def create(self, resource: Resource, body: Json | bytes, *, namespace: str | None = None) -> JsonObject:
+    async def create(
+        self, resource: Resource, body: Json | bytes, *, namespace: str | None = None, dry_run: bool = False
+    ) -> JsonObject:
         await self._reach("create", resource)
         assert isinstance(body, dict)
+        assert not dry_run
         if self.spec is not None:
             raise errors.AlreadyExists("create", f"{resource} {namespace}", "exists", status=409)
         self._store(dict(section(body, "spec")))
