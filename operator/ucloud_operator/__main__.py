@@ -102,6 +102,39 @@ def release(namespace: str, *, everything: bool) -> None:
     sys.exit(int(stays))
 
 
+@main.command()
+@click.option("--http-host", default="127.0.0.1", show_default=True, help="the address that it listens on, without TLS")
+@click.option("--http-port", type=click.IntRange(1, 65535), default=8080, show_default=True)
+@click.option(
+    "--minimum-run-seconds",
+    type=click.IntRange(min=0),
+    default=60,
+    show_default=True,
+    help="as the operator's: a job for which the credits don't last so long is refused at once",
+)
+@click.option(
+    "--root-namespace", default="root", show_default=True, help="the workspace that UCloud's clients are shown as Root"
+)
+@click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--verbose", is_flag=True, help="say more")
+def gateway(  # noqa: PLR0913  # its options
+    http_host: str, http_port: int, minimum_run_seconds: int, root_namespace: str, log_format: str, *, verbose: bool
+) -> None:
+    """Answer UCloud's HTTP calls, each with the rights of its caller; it has none of its own."""
+    from ucloud_operator import logs  # noqa: PLC0415  # as above
+    from ucloud_operator.kube.login import LoginError  # noqa: PLC0415  # as above
+
+    try:
+        from ucloud_operator.gateway import app  # noqa: PLC0415  # an extra
+    except ModuleNotFoundError as error:
+        raise click.ClickException(f"{error}: pip install 'ucloud-operator[gateway]'") from error
+    logs.configure(log_format, verbose=verbose)
+    try:
+        asyncio.run(app.run(http_host, http_port, minimum_run_seconds=minimum_run_seconds, root=root_namespace))
+    except LoginError as error:
+        raise click.ClickException(str(error)) from error
+
+
 @main.group()
 def ledger() -> None:
     """Look into the ledger: what would be, and whether what is adds up."""

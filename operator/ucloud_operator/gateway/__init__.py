@@ -1,1 +1,6 @@
-"""UCloud's HTTP calls over the same resources. So far: how its JSON shows them."""
+"""UCloud's HTTP calls over the same resources, with the rights of whoever calls.
+
+`app` puts it together, `routes` has a function per call, `cluster` is what is asked of the API server, `verdict` what
+can be answered without it. What callers may send is in `asked`, what they get in `render`, `pages` and `errors`; those
+are pure, and so is `verdict`.
+"""

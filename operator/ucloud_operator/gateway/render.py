@@ -1,4 +1,4 @@
-"""A UCloudJob as UCloud's HTTP API shows a job.
+"""A UCloudJob as UCloud's HTTP API shows a job; `wallets` does the same for a Wallet.
 
 Field names are UCloud's in the resources already, so this is a change of form and not of meaning: instants become unix
 milliseconds, what is absent becomes `null` (UCloud's clients expect every field), and what Kubernetes keeps in an
@@ -27,13 +27,29 @@ UNKNOWN_CREATOR: Final = "unknown"
 """The creator of a job in a cluster without that policy."""
 
 
-def render_job(job: UCloudJob, *, project: str | None = None) -> JsonObject:
-    """Return the job as `jobs/retrieve` answers; `project` is its workspace's, None where that is a user's own."""
+def creator_of(job: UCloudJob) -> str:
+    """Return who created a job."""
+    return job.metadata.annotations.get(CREATOR, UNKNOWN_CREATOR)
+
+
+def project_of(job: UCloudJob) -> str | None:
+    """Return the project that a job is in: its namespace, or None where that has its creator's name."""
+    namespace = job.metadata.namespace
+    return None if namespace == creator_of(job) else namespace
+
+
+def render_job(
+    job: UCloudJob, *, project: str | None = None, updates: bool = True, parameters: bool = True
+) -> JsonObject:
+    """Return the job as `jobs/retrieve` answers; `project` is its workspace's, None where that is a user's own.
+
+    Lists leave out the updates (an empty list) and the parameters (null) unless they were asked for.
+    """
     return {
         "id": job.metadata.name,
-        "owner": {"createdBy": job.metadata.annotations.get(CREATOR, UNKNOWN_CREATOR), "project": project},
-        "updates": [_update(update) for update in job.status.updates],
-        "specification": _specification(job.spec),
+        "owner": {"createdBy": creator_of(job), "project": project},
+        "updates": [_update(update) for update in job.status.updates] if updates else [],
+        "specification": _specification(job.spec, parameters=parameters),
         "status": _status(job.status),
         "createdAt": job.metadata.creation_timestamp,
         "output": None,
@@ -55,14 +71,14 @@ def _update(update: JobUpdate) -> JsonObject:
     }
 
 
-def _specification(spec: UCloudJobSpec) -> JsonObject:
+def _specification(spec: UCloudJobSpec, *, parameters: bool) -> JsonObject:
     return {
         "application": {"name": spec.application.name, "version": spec.application.version},
         "product": {"id": spec.product.id, "category": spec.product.category, "provider": spec.product.provider},
         "name": spec.name,
         "replicas": spec.replicas,
         "allowDuplicateJob": spec.allow_duplicate_job,
-        "parameters": None if spec.parameters is None else dict(spec.parameters),
+        "parameters": dict(spec.parameters) if parameters and spec.parameters is not None else None,
         "resources": None if spec.resources is None else [dict(resource) for resource in spec.resources],
         "timeAllocation": _duration(spec.time_allocation),
         "openedFile": spec.opened_file,
