@@ -6,6 +6,6 @@ API server, etcd, controller manager and scheduler are the real ones; KWOK plays
 
 from devcluster.cluster import Cluster
 from devcluster.problems import DevclusterError
-from devcluster.users import ADMIN, ALICE, BOB, OPERATOR, User
+from devcluster.users import ADMIN, ALICE, BOB, EXAMPLE, OPERATOR, User
 
-__all__ = ["ADMIN", "ALICE", "BOB", "OPERATOR", "Cluster", "DevclusterError", "User"]
+__all__ = ["ADMIN", "ALICE", "BOB", "EXAMPLE", "OPERATOR", "Cluster", "DevclusterError", "User"]

@@ -22,6 +22,9 @@ class User:
 ADMIN = User("admin", "admin", ("system:masters",))
 ALICE = User("alice", "alice", ("researchers",))
 BOB = User("bob", "bob", ("researchers",))
+EXAMPLE = User("user", "user", ("researchers",))
+"""The one of UCloud's documentation, whose workspace `manifests/samples` puts up."""
+
 OPERATOR = User(
     "operator",
     f"system:serviceaccount:{OPERATOR_NAMESPACE}:{OPERATOR_ACCOUNT}",
@@ -34,7 +37,7 @@ SCHEDULER = User("scheduler", "system:kube-scheduler", ())
 KUBELETS = User("kubelets", "system:node:kwok", ("system:nodes",))
 """KWOK plays all nodes, so unlike a kubelet it may write to every node's pods: `kwok/role.yaml` says what it may do."""
 
-USERS = (ADMIN, ALICE, BOB, OPERATOR, CONTROLLER_MANAGER, SCHEDULER, KUBELETS)
+USERS = (ADMIN, ALICE, BOB, EXAMPLE, OPERATOR, CONTROLLER_MANAGER, SCHEDULER, KUBELETS)
 
 
 def token_file(state: Path) -> Path:
