@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -41,7 +42,7 @@ def run(kind: Kind, line: str, folder: Path) -> str:
     """Run a command as a person would in a checkout, but let its files go elsewhere; return what it prints."""
     for name in ("crds", "manifests"):
         if not (folder / name).exists():
-            (folder / name).symlink_to(ROOT / name)
+            shutil.copytree(ROOT / name, folder / name)  # kubectl takes no links to folders
     environment = os.environ | {"KUBECONFIG": str(kind.kubeconfig)}
     command = ["bash", "-c", line]
     done = subprocess.run(
