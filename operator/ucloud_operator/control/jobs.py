@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from contextlib import AsyncExitStack, ExitStack, suppress
+from contextlib import AsyncExitStack, ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, assert_never
 
 from ucloud_operator.api import FINAL_STATES, JobState
@@ -40,6 +40,8 @@ from ucloud_operator.lifecycle.stops import Stop
 from ucloud_operator.lifecycle.view import View
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ucloud_operator.api import ComputeProduct, UCloudJob, Wallet
     from ucloud_operator.control.books import Outlook
     from ucloud_operator.control.parts import Parts
@@ -71,6 +73,7 @@ class Jobs:
         self._failing: dict[str, int] = {}  # by job uid, since when (unix ms)
         self._held_up: dict[str, tuple[str, int]] = {}  # by job uid: what was said, and the last pause (ms)
         self._rejected: dict[str, str] = {}  # by job uid, until its FAILURE is written
+        self._attempted: set[str] = set()  # keys of jobs whose pods are being created
         self._unanswered: set[str] = set()  # keys of jobs whose launch failed, and may have got through
 
     async def reconcile(self, key: str) -> None:
@@ -111,6 +114,8 @@ class Jobs:
                     under_way.enter_context(self._world.decided.end(job, command.stop))
                 elif isinstance(command, WriteStatus):
                     under_way.enter_context(self._world.decided.bill(job, command.status))
+                elif isinstance(command, Launch):
+                    under_way.enter_context(self._launching(job))
             try:
                 for command in decision.commands:
                     self._calls.check_lease("carry out", job.key)
@@ -346,14 +351,33 @@ class Jobs:
             key = f"{job.metadata.namespace}/{after.wallet.name}"
             self._queue.add(Key(PLAN, (self._books.sources.component(key) or (key,))[0]), urgent=True)
 
+    @contextmanager
+    def _launching(self, job: UCloudJob) -> Iterator[None]:
+        """Count a launch from the decision on, and no longer if what comes before it fails.
+
+        A job whose resumption has been written is in nobody's line any more, and its pods come later. Others that go on
+        at the same time may hear of it before its write is answered.
+        """
+        product, wallet = self._world.product_for(job), self._world.wallet_for(job)
+        if product is not None and wallet is not None:
+            run = Run(self._clock.now_ms(), None, product.spec.price, job.spec.replicas, period_ms(wallet))
+            self._books.launch(job, wallet.key, run)
+        self._attempted.discard(job.key)
+        try:
+            yield
+        finally:
+            if job.key not in self._attempted:
+                self._books.launched(job.metadata.uid)
+            self._attempted.discard(job.key)
+
     async def _launch(self, job: UCloudJob, command: Launch) -> bool:
         """Create the pods; what is refused for good ends the job, what is refused for now is tried again."""
+        self._attempted.add(job.key)
         product, application = self._world.product_for(job), self._world.application_for(job)
         wallet = self._world.wallet_for(job)
         if product is None or application is None or wallet is None:
+            self._books.launched(job.metadata.uid)
             return False
-        run = Run(self._clock.now_ms(), None, product.spec.price, job.spec.replicas, period_ms(wallet))
-        self._books.launch(job, wallet.key, run)
         try:
             return await self._calls.launch(job, command, product, application, wallet)
         except (Invalid, TooLarge) as error:
