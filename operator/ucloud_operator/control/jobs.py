@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from contextlib import AsyncExitStack, ExitStack, contextmanager, suppress
+from contextlib import AsyncExitStack, ExitStack, suppress
 from typing import TYPE_CHECKING, assert_never
 
 from ucloud_operator.api import FINAL_STATES, JobState
@@ -40,8 +40,6 @@ from ucloud_operator.lifecycle.stops import Stop
 from ucloud_operator.lifecycle.view import View
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ucloud_operator.api import ComputeProduct, UCloudJob, Wallet
     from ucloud_operator.control.books import Outlook
     from ucloud_operator.control.parts import Parts
@@ -73,7 +71,6 @@ class Jobs:
         self._failing: dict[str, int] = {}  # by job uid, since when (unix ms)
         self._held_up: dict[str, tuple[str, int]] = {}  # by job uid: what was said, and the last pause (ms)
         self._rejected: dict[str, str] = {}  # by job uid, until its FAILURE is written
-        self._attempted: set[str] = set()  # keys of jobs whose pods are being created
         self._unanswered: set[str] = set()  # keys of jobs whose launch failed, and may have got through
 
     async def reconcile(self, key: str) -> None:
@@ -108,17 +105,20 @@ class Jobs:
         Who doesn't hold the lease at the moment carries out nothing: a process that stood still for a while may know of
         a pod that the next leader has made, and not yet of why. If it still turns out to be the holder, it tries again.
         """
-        with ExitStack() as under_way:
+        with ExitStack() as under_way, ExitStack() as until_launched:
             for command in decision.commands:
                 if isinstance(command, Arm):
                     under_way.enter_context(self._world.decided.end(job, command.stop))
                 elif isinstance(command, WriteStatus):
                     under_way.enter_context(self._world.decided.bill(job, command.status))
                 elif isinstance(command, Launch):
-                    under_way.enter_context(self._launching(job))
+                    self._count_launch(job)
+                    until_launched.callback(self._books.launched, job.metadata.uid)
             try:
                 for command in decision.commands:
                     self._calls.check_lease("carry out", job.key)
+                    if isinstance(command, Launch):
+                        until_launched.pop_all()  # from here on what becomes of it says whether it counts
                     if not await self._carry_out(job, command):
                         return False
             except ApiError:
@@ -254,7 +254,7 @@ class Jobs:
         """Say what the job would find if it started now, where that is known."""
         if wallet is None or product is None:
             return None
-        run = Run(now_ms, None, product.spec.price, job.spec.replicas, period_ms(wallet))
+        run = run_from(now_ms, job, product, wallet)
         return self._books.outlook(wallet.key, job, run, now_ms)
 
     def _reservable(self, job: UCloudJob, wallet: Wallet | None, now_ms: int) -> int | None:
@@ -269,7 +269,7 @@ class Jobs:
     ) -> int:
         assert product is not None  # noqa: S101  # only asked where a cost is too high
         assert wallet is not None  # noqa: S101  # the same
-        run = Run(now_ms, None, product.spec.price, job.spec.replicas, period_ms(wallet))
+        run = run_from(now_ms, job, product, wallet)
         return self._books.longest_reservable_ms(wallet.key, job.metadata.uid, run, now_ms)
 
     def _is_applied(self, wallet: Wallet) -> bool:
@@ -351,28 +351,18 @@ class Jobs:
             key = f"{job.metadata.namespace}/{after.wallet.name}"
             self._queue.add(Key(PLAN, (self._books.sources.component(key) or (key,))[0]), urgent=True)
 
-    @contextmanager
-    def _launching(self, job: UCloudJob) -> Iterator[None]:
-        """Count a launch from the decision on, and no longer if what comes before it fails.
+    def _count_launch(self, job: UCloudJob) -> None:
+        """Count a launch from the decision on.
 
         A job whose resumption has been written is in nobody's line any more, and its pods come later. Others that go on
         at the same time may hear of it before its write is answered.
         """
         product, wallet = self._world.product_for(job), self._world.wallet_for(job)
         if product is not None and wallet is not None:
-            run = Run(self._clock.now_ms(), None, product.spec.price, job.spec.replicas, period_ms(wallet))
-            self._books.launch(job, wallet.key, run)
-        self._attempted.discard(job.key)
-        try:
-            yield
-        finally:
-            if job.key not in self._attempted:
-                self._books.launched(job.metadata.uid)
-            self._attempted.discard(job.key)
+            self._books.launch(job, wallet.key, run_from(self._clock.now_ms(), job, product, wallet))
 
     async def _launch(self, job: UCloudJob, command: Launch) -> bool:
         """Create the pods; what is refused for good ends the job, what is refused for now is tried again."""
-        self._attempted.add(job.key)
         product, application = self._world.product_for(job), self._world.application_for(job)
         wallet = self._world.wallet_for(job)
         if product is None or application is None or wallet is None:
@@ -414,6 +404,11 @@ class Jobs:
 
 def _bills(job: UCloudJob, decision: Decision) -> bool:
     return any(isinstance(each, WriteStatus) and concludes_run(job, each.status) for each in decision.commands)
+
+
+def run_from(now_ms: int, job: UCloudJob, product: ComputeProduct, wallet: Wallet) -> Run:
+    """Return the run that a job would begin now, at today's price."""
+    return Run(now_ms, None, product.spec.price, job.spec.replicas, period_ms(wallet))
 
 
 def period_ms(wallet: Wallet) -> int:

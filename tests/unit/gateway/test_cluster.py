@@ -17,14 +17,6 @@ NAME = "1795988049298401"
 
 
 @pytest.fixture
-async def api() -> AsyncIterator[ScriptedApi]:
-    async with ScriptedApi() as api:
-        yield api
-    assert not api.surprises
-    assert not api.script, "requests that were expected never came"
-
-
-@pytest.fixture
 async def lab(api: ScriptedApi) -> AsyncIterator[Workspace]:
     async with Client(api.credentials, clock=HurriedClock(), timeout_seconds=2) as client:
         yield Workspace(client.on_behalf_of("alice-s"), "lab")

@@ -4,19 +4,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.unit.kube.scripted import HurriedClock, ScriptedApi
+from tests.unit.kube.scripted import HurriedClock
 from ucloud_operator.kube.client import Call, Client
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-
-@pytest.fixture
-async def api() -> AsyncIterator[ScriptedApi]:
-    async with ScriptedApi() as api:
-        yield api
-    assert not api.surprises
-    assert not api.script, "requests that were expected never came"
+    from tests.unit.kube.scripted import ScriptedApi
 
 
 @pytest.fixture
