@@ -28,7 +28,7 @@ from ucloud_operator.lifecycle.facts import (
 from ucloud_operator.lifecycle.view import Bill
 
 if TYPE_CHECKING:
-    from ucloud_operator.api import UCloudJob
+    from ucloud_operator.api import ComputeProduct, UCloudJob, Wallet
     from ucloud_operator.control.planner import Plan
     from ucloud_operator.control.world import World
     from ucloud_operator.ledger.state import WalletNumbers
@@ -133,8 +133,7 @@ class Books:
             product, wallet = self._world.product_for(job), self._world.wallet_for(job)
             if product is None or wallet is None:
                 continue
-            period_ms = wallet.spec.pays_for.accounting_frequency.period_ms
-            run = Run(plan.at_ms, None, product.spec.price, job.spec.replicas, period_ms)
+            run = run_from(plan.at_ms, job, product, wallet)
             meter, least_ms = Meter(job.metadata.uid, wallet.key, (run,)), least_run_ms(job, self._settings)
             lasts_ms = _lasts_ms(ledger, meter, least_ms)
             if lasts_ms is None or lasts_ms >= least_ms:
@@ -155,6 +154,16 @@ class Books:
         """Stop counting it so: it runs, or never will."""
         self._launching.pop(job_uid, None)
         self._reserving.pop(job_uid, None)
+
+
+def run_from(start_ms: int, job: UCloudJob, product: ComputeProduct, wallet: Wallet) -> Run:
+    """Return the run that a job would begin then, at the product's present price."""
+    return Run(start_ms, None, product.spec.price, job.spec.replicas, period_ms(wallet))
+
+
+def period_ms(wallet: Wallet) -> int:
+    """Return the length of the period that prices of the wallet's category are for."""
+    return wallet.spec.pays_for.accounting_frequency.period_ms
 
 
 def _lasts_ms(ledger: Ledger, meter: Meter, enough_ms: int) -> int | None:

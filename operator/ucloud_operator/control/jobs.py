@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, assert_never
 from ucloud_operator.api import FINAL_STATES, JobState
 from ucloud_operator.api.job import JobRate
 from ucloud_operator.control import measures
+from ucloud_operator.control.books import period_ms, run_from
 from ucloud_operator.control.calls import Calls
 from ucloud_operator.control.decided import concludes_run
 from ucloud_operator.control.events import Happening, tell
@@ -404,13 +405,3 @@ class Jobs:
 
 def _bills(job: UCloudJob, decision: Decision) -> bool:
     return any(isinstance(each, WriteStatus) and concludes_run(job, each.status) for each in decision.commands)
-
-
-def run_from(now_ms: int, job: UCloudJob, product: ComputeProduct, wallet: Wallet) -> Run:
-    """Return the run that a job would begin now, at today's price."""
-    return Run(now_ms, None, product.spec.price, job.spec.replicas, period_ms(wallet))
-
-
-def period_ms(wallet: Wallet) -> int:
-    """Return the length of the period that prices of the wallet's category are for."""
-    return wallet.spec.pays_for.accounting_frequency.period_ms
