@@ -23,8 +23,8 @@ import click
 
 from tests.e2e.cast import HEEDS, IGNORES, PRICE, application, job, product, workspace
 from tests.e2e.ends import listening
-from tests.e2e.installation import image_mb, install, kind_cluster
-from tests.e2e.kind import APPLICATION_IMAGE, OPERATOR_IMAGE, ROOT, SYSTEM, eventually
+from tests.e2e.installation import begin_samples, image_mb, install, kind_cluster
+from tests.e2e.kind import APPLICATION_IMAGE, DEPLOYMENT, OPERATOR_IMAGE, SYSTEM, eventually
 from ucloud_operator.api import UCloudJob
 
 if TYPE_CHECKING:
@@ -64,22 +64,18 @@ def row(what: str, late_ms: Sequence[float], bound_ms: int | None = None) -> str
 
 def all_jobs(kind: Kind) -> dict[tuple[str, str], UCloudJob]:
     """Return every job by its namespace and name."""
-    items = kind.get("ucloudjobs", "--all-namespaces")["items"]
-    assert isinstance(items, list)
-    found = [UCloudJob.model_validate(item) for item in items]
+    found = [UCloudJob.model_validate(item) for item in kind.items("ucloudjobs", "--all-namespaces")]
     return {(str(each.metadata.namespace), each.metadata.name): each for each in found}
 
 
 def containers(kind: Kind, namespaces: Iterable[str]) -> dict[tuple[str, str], str]:
     """Return the containers that run for the jobs of these namespaces."""
-    items = kind.get("pods", "--all-namespaces", "--selector=ucloud.dk/jobId")["items"]
-    assert isinstance(items, list)
     wanted = set(namespaces)
     return {
         (pod["metadata"]["namespace"], pod["metadata"]["labels"]["ucloud.dk/jobId"]): status["containerID"].partition(
             "://"
         )[2]
-        for pod in items
+        for pod in kind.items("pods", "--all-namespaces", "--selector=ucloud.dk/jobId")
         if pod["metadata"]["namespace"] in wanted
         for status in pod["status"].get("containerStatuses", [])
         if status.get("containerID")
@@ -203,10 +199,7 @@ def idle(kind: Kind) -> Iterable[str]:
 
 def quick_to_start(kind: Kind) -> None:
     """Let jobs start that have credits for less than a minute."""
-    kind.kubectl(
-        "set", "env", f"--namespace={SYSTEM}", "deployment/ucloud-operator", "UCLOUD_RUN_MINIMUM_RUN_SECONDS=5"
-    )
-    kind.kubectl("rollout", "status", f"--namespace={SYSTEM}", "deployment/ucloud-operator", "--timeout=120s")
+    kind.roll_out("set", "env", f"--namespace={SYSTEM}", DEPLOYMENT, "UCLOUD_RUN_MINIMUM_RUN_SECONDS=5")
 
 
 @click.command(help=__doc__)
@@ -217,9 +210,7 @@ def main(jobs: int) -> None:
     with TemporaryDirectory() as folder, kind_cluster(Path(folder) / "kubeconfig") as kind:
         click.echo(f"{OPERATOR_IMAGE} has {image_mb(OPERATOR_IMAGE):.0f} MB")
         install(kind)
-        kind.kubectl("apply", "--filename", str(ROOT / "manifests" / "samples"))
-        sample = ("ucloudjob/62348", "--namespace=user")
-        kind.kubectl("wait", *sample, "--for=jsonpath={.status.state}=RUNNING", "--timeout=180s")
+        begin_samples(kind)
         click.echo(f"from before `kind create cluster` until the first job ran: {time.monotonic() - began:.0f} s")
         quick_to_start(kind)
         kind.apply(product(PRICE, CPU_MILLIS), *(application(app, *command) for app, command in COMMANDS.items()))

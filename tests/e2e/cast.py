@@ -80,3 +80,10 @@ def is_running(job: UCloudJob) -> bool:
 
 def is_over(job: UCloudJob) -> bool:
     return job.is_final
+
+
+def cost_of_run(job: UCloudJob, price: int = PRICE, replicas: int = 1) -> int:
+    """Return what a job's only run cost, from its beginning to its end."""
+    (run,) = job.status.runs
+    assert run.ended_at is not None
+    return replicas * price * (run.ended_at - run.started_at) // 60_000

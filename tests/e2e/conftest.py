@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.ends import Ends, listening
-from tests.e2e.installation import install, kind_cluster
-from tests.e2e.kind import ROOT, Kind
+from tests.e2e.installation import begin_samples, install, kind_cluster
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SAMPLES = ROOT / "manifests" / "samples"
+    from tests.e2e.kind import Kind
 
 
 @dataclass(frozen=True)
@@ -32,10 +31,7 @@ def seeded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Kind, See
     began = time.monotonic()
     with kind_cluster(tmp_path_factory.mktemp("kind") / "kubeconfig") as kind:
         install(kind)
-        kind.kubectl("apply", "--filename", str(SAMPLES))
-        kind.kubectl(
-            "wait", "ucloudjob/62348", "--namespace=user", "--for=jsonpath={.status.state}=RUNNING", "--timeout=180s"
-        )
+        begin_samples(kind)
         yield kind, Seed(time.monotonic() - began)
 
 

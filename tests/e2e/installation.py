@@ -8,12 +8,16 @@ import subprocess
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tests.e2e.cast import workspace
-from tests.e2e.kind import APPLICATION_IMAGE, OPERATOR_IMAGE, ROOT, SYSTEM, Kind, eventually
+from tests.e2e.cast import HEEDS, PRICE, application, is_running, job, product, workspace
+from tests.e2e.kind import APPLICATION_IMAGE, OPERATOR_IMAGE, ROOT, Kind, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from ucloud_operator.api import UCloudJob
+
+SAMPLES = ROOT / "manifests" / "samples"
 
 
 def build_image() -> None:
@@ -67,6 +71,20 @@ def image_mb(image: str) -> float:
 def install(kind: Kind) -> None:
     """Install as the README says."""
     kind.kubectl("apply", "--server-side", "--filename", str(ROOT / "crds"))
-    kind.kubectl("apply", "--server-side", "--kustomize", str(ROOT / "manifests"))
-    kind.kubectl("rollout", "status", f"--namespace={SYSTEM}", "deployment/ucloud-operator", "--timeout=120s")
+    kind.roll_out("apply", "--server-side", "--kustomize", str(ROOT / "manifests"))
     eventually(lambda: kind.takes(*workspace("default", usable=1)))
+
+
+def begin_samples(kind: Kind) -> None:
+    """Apply the samples, and wait until their job runs."""
+    kind.kubectl("apply", "--filename", str(SAMPLES))
+    kind.kubectl(
+        "wait", "ucloudjob/62348", "--namespace=user", "--for=jsonpath={.status.state}=RUNNING", "--timeout=180s"
+    )
+
+
+def begin_job(kind: Kind, workspace_name: str, usable: int) -> UCloudJob:
+    """Let a job that heeds SIGTERM run in a workspace of its own, which can pay so much."""
+    kind.apply(product(PRICE), application("heeds", *HEEDS))
+    kind.apply(*workspace(workspace_name, usable), job(workspace_name, "heeds", PRICE))
+    return kind.awaited(workspace_name, is_running)

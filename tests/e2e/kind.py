@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ucloud_operator.api import UCloudJob, Wallet
 
@@ -21,6 +21,7 @@ ROOT = Path(__file__).parent.parent.parent
 OPERATOR_IMAGE = "ucloud-operator:0.1.0"
 APPLICATION_IMAGE = "busybox:1.37"
 SYSTEM = "ucloud-system"
+DEPLOYMENT = "deployment/ucloud-operator"
 
 T = TypeVar("T")
 
@@ -85,6 +86,17 @@ class Kind:
         found: dict[str, object] = json.loads(self.kubectl("get", "--output=json", *what))
         return found
 
+    def items(self, *what: str) -> list[dict[str, Any]]:
+        """Return what is in a list."""
+        found = self.get(*what)["items"]
+        assert isinstance(found, list)
+        return found
+
+    def roll_out(self, *change: str) -> None:
+        """Change the operator's Deployment by a command of kubectl, and wait until all replicas are as it says."""
+        self.kubectl(*change)
+        self.kubectl("rollout", "status", f"--namespace={SYSTEM}", DEPLOYMENT, "--timeout=120s")
+
     def job(self, namespace: str, name: str = "1") -> UCloudJob:
         """Return a job."""
         return UCloudJob.model_validate(self.get("ucloudjob", name, f"--namespace={namespace}"))
@@ -93,11 +105,9 @@ class Kind:
         """Return a wallet."""
         return Wallet.model_validate(self.get("wallet", name, f"--namespace={namespace}"))
 
-    def pods(self, namespace: str) -> list[dict[str, object]]:
+    def pods(self, namespace: str) -> list[dict[str, Any]]:
         """Return a namespace's pods."""
-        items = self.get("pods", f"--namespace={namespace}")["items"]
-        assert isinstance(items, list)
-        return items
+        return self.items("pods", f"--namespace={namespace}")
 
     def container(self, namespace: str) -> str:
         """Return by what identifier the runtime knows the container of a namespace's only running pod."""

@@ -20,18 +20,19 @@ from tests.e2e.cast import (
     QUICK_PRICE,
     SLEEPS,
     application,
+    cost_of_run,
     is_over,
     is_running,
     job,
     product,
     workspace,
 )
-from tests.e2e.conftest import SAMPLES, Seed
-from tests.e2e.installation import image_mb
+from tests.e2e.installation import SAMPLES, image_mb
 from tests.e2e.kind import OPERATOR_IMAGE, Kind, eventually
 from ucloud_operator.api import JobState, UCloudJob
 
 if TYPE_CHECKING:
+    from tests.e2e.conftest import Seed
     from tests.e2e.ends import Ends
 
 SAVES = ("sh", "-c", "trap 'echo saving; sleep 3; echo saved; exit 0' TERM; echo begun; sleep infinity & wait")
@@ -135,17 +136,13 @@ def test_a_container_that_ends_by_itself_ends_its_job(kind: Kind, name: str) -> 
     ended = kind.awaited(name, is_over)
     assert (ended.status.state, ended.status.reason) == (state, reason)
     assert updates(ended)[-1] == (state, sentence)
-    (run,) = ended.status.runs
-    assert run.ended_at is not None
-    assert ended.status.usage == price * (run.ended_at - run.started_at) // 60_000
+    assert ended.status.usage == cost_of_run(ended, price)
 
 
 def test_three_replicas_find_each_other_by_name_and_cost_three_times_as_much(kind: Kind) -> None:
     ended = kind.awaited("trio", is_over)
     assert (ended.status.state, ended.status.reason) == (JobState.SUCCESS, "Completed")
-    (run,) = ended.status.runs
-    assert run.ended_at is not None
-    assert ended.status.usage == 3 * PRICE * (run.ended_at - run.started_at) // 60_000
+    assert ended.status.usage == cost_of_run(ended, replicas=3)
 
 
 @pytest.mark.parametrize(("name", "bound_ms"), [("sigterm", 2000), ("sigkill", 4000), ("sleep", 4000)])

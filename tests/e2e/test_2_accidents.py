@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.cast import HEEDS, PLENTY, PRICE, application, is_over, is_running, job, product, workspace
+from tests.e2e.cast import PLENTY, PRICE, cost_of_run, is_over, is_running, job, workspace
+from tests.e2e.installation import begin_job
 from tests.e2e.kind import Kind, eventually
 from ucloud_operator.api import JobState, UCloudJob
 
@@ -22,9 +23,7 @@ _numbers = itertools.count(1)
 def running(kind: Kind) -> str:
     """Return a workspace of its own for the test, in which a job runs."""
     name = f"accident-{next(_numbers)}"
-    kind.apply(product(PRICE), application("heeds", *HEEDS))
-    kind.apply(*workspace(name, PLENTY), job(name, "heeds", PRICE))
-    kind.awaited(name, is_running)
+    begin_job(kind, name, PLENTY)
     return name
 
 
@@ -43,9 +42,7 @@ def events(kind: Kind, namespace: str) -> list[str]:
 
 
 def has_been_paid(ended: UCloudJob) -> bool:
-    (run,) = ended.status.runs
-    assert run.ended_at is not None
-    return ended.status.usage == PRICE * (run.ended_at - run.started_at) // 60_000 > 0
+    return ended.status.usage == cost_of_run(ended) > 0
 
 
 @pytest.mark.parametrize("by_hand", [delete, force])
@@ -65,9 +62,7 @@ def test_a_pod_that_is_deleted_by_hand_ends_its_job_and_is_paid_for(
 
 
 def test_a_node_that_is_drained_ends_its_jobs_and_others_wait_until_it_is_back(kind: Kind, running: str) -> None:
-    spec = kind.pods(running)[0]["spec"]
-    assert isinstance(spec, dict)
-    node = str(spec["nodeName"])
+    node = str(kind.pods(running)[0]["spec"]["nodeName"])
     others = [other for other in kind.nodes if other != node]
     for each in others:
         kind.kubectl("cordon", each)
