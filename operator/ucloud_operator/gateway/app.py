@@ -15,8 +15,9 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.exceptions import HTTPException
 
 from ucloud_operator.gateway.asked import sentence
+from ucloud_operator.gateway.calls import accounting, jobs
+from ucloud_operator.gateway.calls.caller import Services
 from ucloud_operator.gateway.errors import NOT_FOUND, RefusalError, bad_request, from_kubernetes
-from ucloud_operator.gateway.routes import Services, router
 from ucloud_operator.kube.client import Client
 from ucloud_operator.kube.errors import ApiError
 from ucloud_operator.kube.login import login
@@ -36,7 +37,8 @@ def application(services: Services) -> FastAPI:
     """Return the ASGI application."""
     app = FastAPI(openapi_url=None, redirect_slashes=False)
     app.state.services = services
-    app.include_router(router)
+    for calls in (accounting, jobs):
+        app.include_router(calls.router)
     app.add_api_route("/healthz", _healthz, methods=["GET"])
     app.add_exception_handler(RefusalError, _refused)
     app.add_exception_handler(ApiError, _failed)

@@ -10,15 +10,13 @@ documentation, so that a person can lay the two side by side.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import TypeAlias
-
     from ucloud_operator.api import JobUpdate, SimpleDuration, UCloudJob, UCloudJobSpec, UCloudJobStatus
 
-    JsonObject: TypeAlias = Mapping[str, object]
+JsonObject: TypeAlias = Mapping[str, object]
 
 CREATOR: Final = "ucloud.dk/created-by"
 """The annotation in which an admission policy notes who created a job."""

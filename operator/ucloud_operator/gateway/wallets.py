@@ -16,12 +16,10 @@ from typing import TYPE_CHECKING, Final
 from ucloud_operator.api import AllocationStatus, GroupStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from typing import TypeAlias
+    from collections.abc import Iterable, Sequence
 
     from ucloud_operator.api import ProductCategory, Wallet, WalletOwner, WalletReference
-
-    JsonObject: TypeAlias = Mapping[str, object]
+    from ucloud_operator.gateway.render import JsonObject
 
 ROOT: Final = "root"
 """The namespace that is shown as UCloud's Root, unless the gateway is told another."""
