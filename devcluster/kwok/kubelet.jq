@@ -57,8 +57,10 @@ def scheduled_at:
   | fromdate | noticed;
 
 # Bound to a node, its containers not yet running. The write that shows them waiting is spared where they start soon.
+# What was deleted meanwhile doesn't start any more, however long it ought to have run by now.
 def start:
-  settings as $told
+  select(.metadata.deletionTimestamp | not)
+  | settings as $told
   | .status.containerStatuses[0].state.waiting.reason as $waiting
   | if $waiting == null and ($told | has("start-after") or (.fail | IN("image-pull", "config"))) then
       {what: "wait", at: now}

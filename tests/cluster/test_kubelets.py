@@ -1,7 +1,10 @@
 """Pods on KWOK's nodes do what a kubelet's pods do, as far as the operator depends on it."""
 
+import os
+import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -10,6 +13,7 @@ import yaml
 
 from devcluster import Cluster
 from devcluster.kubelets import configuration
+from devcluster.processes import Process
 from tests.cluster.people import Json, Person
 from tests.cluster.support import eventually
 
@@ -205,6 +209,31 @@ def test_a_pod_whose_conditions_others_took_away(make: Make, *, deleted: bool) -
     else:
         pod.patch({"metadata": {"annotations": {"devcluster.ucloud.dk/start-after": "0s"}}})
         pod.until_running()
+
+
+def test_a_pod_that_is_deleted_while_its_kubelet_is_behind_goes_without_having_run(
+    cluster: Cluster, make: Make
+) -> None:
+    """It ought to have started by then: what is overdue must not stand before what it was told."""
+    with paused(cluster.process("kwok")):
+        pod = make(hold=True)
+        eventually(lambda: pod.get("spec").get("nodeName"))
+        time.sleep(2)  # more than a start takes
+        pod.delete()
+    eventually(lambda: pod.phase() == "Failed")
+    assert not pod.state("running")
+
+
+@contextmanager
+def paused(process: Process) -> Iterator[None]:
+    """Have a process do nothing for as long as the block takes."""
+    pid = process.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 def test_a_pod_is_patched_only_as_it_was_seen() -> None:
