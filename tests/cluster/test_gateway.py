@@ -1,6 +1,5 @@
 """The gateway: a real process in front of a real API server, with an operator that does the rest."""
 
-import asyncio
 import json
 import os
 import shutil
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from devcluster import ADMIN, ALICE, BOB, EXAMPLE, Cluster, User
+from devcluster import ADMIN, ALICE, BOB, EXAMPLE, User
 from devcluster.story import Story
 from devcluster.users import token
 from tests.cluster.people import Person
@@ -21,42 +20,21 @@ from tests.cluster.storytelling.lab import (
     Setting,
     assert_no_token_in,
     job,
-    lab,
     product_reference,
+    running_lab,
     small_workspace,
     specification,
 )
-from tests.cluster.storytelling.process import OperatorProcess
 from tests.cluster.support import eventually
 from tests.conversation import as_printed, exchanges
-from ucloud_operator.api import Wallet
 
 PACE = 10
-WALLETS = (("user", "example-compute"), (LAB, "plenty"), (LAB, "dry"))
 
 
 @pytest.fixture(scope="module")
 def setting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Setting]:
-    folder = tmp_path_factory.mktemp("gateway")
-    with Cluster(folder / "cluster", nodes=1).running_meanwhile() as cluster, asyncio.Runner() as runner:
-        operator = OperatorProcess(cluster, folder / "operator.log", "--minimum-run-seconds=5")
-        runner.run(operator.start())
-        try:
-            runner.run(operator.leads())
-            with gateway(cluster.kubeconfig, folder / "gateway.log", "--minimum-run-seconds=5") as port:
-                set_up = Setting(cluster, port)
-                set_up.apply(*Story(PACE).stage(), *lab())
-                eventually(lambda: all(is_applied(set_up, *wallet) for wallet in WALLETS), within_seconds=60)
-                yield set_up
-            assert_no_token_in(folder / "gateway.log", cluster)
-        finally:
-            runner.run(operator.stop())
-
-
-def is_applied(setting: Setting, namespace: str, name: str) -> bool:
-    raw = setting.cluster.kubectl("get", "wallet", name, f"--namespace={namespace}", "--output=json")
-    wallet = Wallet.model_validate_json(raw)
-    return wallet.status.observed_generation == wallet.metadata.generation
+    with running_lab(tmp_path_factory.mktemp("gateway"), Story(PACE)) as setting:
+        yield setting
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl on the PATH")

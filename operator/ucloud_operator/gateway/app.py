@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import resource
 from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.exceptions import HTTPException
 
 from ucloud_operator.gateway.asked import sentence
-from ucloud_operator.gateway.calls import accounting, jobs
+from ucloud_operator.gateway.calls import accounting, following, jobs
 from ucloud_operator.gateway.calls.caller import Services
 from ucloud_operator.gateway.errors import NOT_FOUND, RefusalError, bad_request, from_kubernetes
 from ucloud_operator.kube.client import Client
@@ -32,12 +33,15 @@ logger = logging.getLogger(__name__)
 CLOSING_SECONDS = 5
 """How long requests that are under way have when the process is told to end."""
 
+LONGEST_FRAME_BYTES = 2**16
+"""Of a WebSocket's client: a token is the longest thing in it."""
+
 
 def application(services: Services) -> FastAPI:
     """Return the ASGI application."""
     app = FastAPI(openapi_url=None, redirect_slashes=False)
     app.state.services = services
-    for calls in (accounting, jobs):
+    for calls in (accounting, following, jobs):
         app.include_router(calls.router)
     app.add_api_route("/healthz", _healthz, methods=["GET"])
     app.add_exception_handler(RefusalError, _refused)
@@ -51,7 +55,8 @@ def application(services: Services) -> FastAPI:
 async def run(host: str, port: int, *, minimum_run_seconds: int, root: str) -> None:
     """Answer until the process is told to end; LoginError if nothing says where the API server is."""
     access = await asyncio.to_thread(nobody)
-    async with Client(lambda: access) as client:
+    _allow_many_connections()
+    async with Client(lambda: access, most_connections=None) as client:
         app = application(Services(client, 1000 * minimum_run_seconds, root))
         config = uvicorn.Config(
             app,
@@ -61,10 +66,18 @@ async def run(host: str, port: int, *, minimum_run_seconds: int, root: str) -> N
             access_log=False,
             server_header=False,
             lifespan="off",
-            ws="none",
+            ws="websockets-sansio",
+            ws_max_size=LONGEST_FRAME_BYTES,
+            ws_per_message_deflate=False,
             timeout_graceful_shutdown=CLOSING_SECONDS,
         )
         await uvicorn.Server(config).serve()
+
+
+def _allow_many_connections() -> None:
+    """Take as many files as this process may have: whoever follows a job needs two."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def nobody() -> Credentials:

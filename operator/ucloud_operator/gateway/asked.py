@@ -120,6 +120,16 @@ class FindById(Model):
     id: str
 
 
+class FollowFrame(Model):
+    """What somebody sends over a WebSocket to follow a job."""
+
+    call: str
+    stream_id: str
+    payload: FindById
+    bearer: str | None = None
+    project: str | None = None
+
+
 class Extension(Model):
     """More time for a job."""
 

@@ -46,16 +46,17 @@ def render_job(
     return {
         "id": job.metadata.name,
         "owner": {"createdBy": creator_of(job), "project": project},
-        "updates": [_update(update) for update in job.status.updates] if updates else [],
+        "updates": [render_update(update) for update in job.status.updates] if updates else [],
         "specification": _specification(job.spec, parameters=parameters),
-        "status": _status(job.status),
+        "status": render_status(job.status),
         "createdAt": job.metadata.creation_timestamp,
         "output": None,
         "permissions": None,
     }
 
 
-def _update(update: JobUpdate) -> JsonObject:
+def render_update(update: JobUpdate) -> JsonObject:
+    """Return something that was told of a job."""
     return {
         "state": update.state.value if update.state else None,
         "outputFolder": update.output_folder,
@@ -91,7 +92,8 @@ def _duration(duration: SimpleDuration | None) -> JsonObject | None:
     return {"hours": duration.hours, "minutes": duration.minutes, "seconds": duration.seconds}
 
 
-def _status(status: UCloudJobStatus) -> JsonObject:
+def render_status(status: UCloudJobStatus) -> JsonObject:
+    """Return how a job fares."""
     return {
         "state": status.state.value if status.state else "IN_QUEUE",  # UCloud knows no job without a state
         "jobParametersJson": None,

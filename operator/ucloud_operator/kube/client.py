@@ -17,7 +17,7 @@ from ucloud_operator.kube.clock import Clock, SystemClock
 from ucloud_operator.kube.errors import Gone, MalformedAnswer, answered_error
 from ucloud_operator.kube.login import Login, login
 from ucloud_operator.kube.objects import Json, JsonObject, decode, encode, number, objects, section, text
-from ucloud_operator.kube.transport import Call, LentTransport, Request, Transport
+from ucloud_operator.kube.transport import MOST_CONNECTIONS, Call, LentTransport, Request, Transport
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -53,7 +53,7 @@ def _ignore(_: Call) -> None:
 class Client:
     """Talks to the API server. Close it, or use it as a context manager."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # options, by name
         self,
         login: Login = login,
         *,
@@ -61,6 +61,7 @@ class Client:
         clock: Clock | None = None,
         timeout_seconds: float = 30,
         attempts: int = 4,
+        most_connections: int | None = MOST_CONNECTIONS,
     ) -> None:
         self._transport: Transport | LentTransport = Transport(
             login,
@@ -68,6 +69,7 @@ class Client:
             clock=clock or SystemClock(),
             timeout_seconds=timeout_seconds,
             attempts=attempts,
+            most_connections=most_connections,
         )
 
     async def __aenter__(self) -> Self:

@@ -127,14 +127,22 @@ class _Access:
 class Transport:
     """A session with the API server."""
 
-    def __init__(
-        self, login: Login, *, on_call: Callable[[Call], None], clock: Clock, timeout_seconds: float, attempts: int
+    def __init__(  # noqa: PLR0913  # options, by name
+        self,
+        login: Login,
+        *,
+        on_call: Callable[[Call], None],
+        clock: Clock,
+        timeout_seconds: float,
+        attempts: int,
+        most_connections: int | None,
     ) -> None:
         self._login = login
         self._on_call = on_call
         self._clock = clock
         self._limits = aiohttp.ClientTimeout(total=timeout_seconds, sock_connect=CONNECT_SECONDS)
         self._attempts = attempts
+        self._most_connections = most_connections
         self._login_lock = asyncio.Lock()
         self._access: _Access | None = None
         self._token: str | None = None
@@ -218,7 +226,7 @@ class Transport:
         async with self._login_lock:
             if self._access is None or self._access is stale:
                 credentials, tls = await asyncio.to_thread(self._log_in)
-                session = self._access.session if self._access else _session()
+                session = self._access.session if self._access else _session(self._most_connections)
                 self._access = _Access(session, credentials, tls)
                 self._token, self._token_read_at = credentials.token, self._clock.monotonic()
             return self._access
@@ -265,10 +273,9 @@ class LentTransport:
         return self._transport.stream(replace(request, token=self._token), idle_seconds=idle_seconds)
 
 
-def _session() -> aiohttp.ClientSession:
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=MOST_CONNECTIONS), cookie_jar=aiohttp.DummyCookieJar()
-    )
+def _session(most_connections: int | None) -> aiohttp.ClientSession:
+    connector = aiohttp.TCPConnector(limit=most_connections or 0)  # 0: as many as are needed
+    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
 
 
 async def _chunks(request: Request, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:

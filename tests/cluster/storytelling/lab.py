@@ -1,13 +1,19 @@
 """A workspace to call the gateway about: a project's, with a wallet that has plenty and one that has nothing."""
 
+import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from devcluster import ADMIN, ALICE, BOB, EXAMPLE, Cluster, User
+from devcluster.story import Story
 from devcluster.users import token
-from tests.cluster.storytelling.gateway import Caller
+from tests.cluster.storytelling.gateway import Caller, gateway
+from tests.cluster.storytelling.process import OperatorProcess
+from tests.cluster.support import eventually
+from ucloud_operator.api import Wallet
 
 Manifest = dict[str, object]
 LAB = "lab"
@@ -34,11 +40,40 @@ class Setting:
         items = {"apiVersion": "v1", "kind": "List", "items": manifests}
         self.cluster.kubectl("apply", "--filename=-", stdin=json.dumps(items))
 
+    def is_applied(self, manifest: Manifest) -> bool:
+        """Whether the operator has taken a wallet in; whatever else it is has been."""
+        if manifest["kind"] != "Wallet":
+            return True
+        metadata: dict[str, str] = manifest["metadata"]  # type: ignore[assignment]  # a manifest's
+        place = f"--namespace={metadata['namespace']}"
+        raw = self.cluster.kubectl("get", "wallet", metadata["name"], place, "--output=json")
+        wallet = Wallet.model_validate_json(raw)
+        return wallet.status.observed_generation == wallet.metadata.generation
+
     def jobs(self, namespace: str = LAB) -> list[dict[str, dict[str, object]]]:
         """The jobs that there really are."""
         listed = json.loads(self.cluster.kubectl("get", "ucloudjobs", f"--namespace={namespace}", "--output=json"))
         found: list[dict[str, dict[str, object]]] = listed["items"]
         return found
+
+
+@contextmanager
+def running_lab(folder: Path, story: Story | None = None) -> Iterator[Setting]:
+    """A cluster of its own with the lab in it, an operator and a gateway; the stage of a story, too."""
+    with Cluster(folder / "cluster", nodes=1).running_meanwhile() as cluster, asyncio.Runner() as runner:
+        operator = OperatorProcess(cluster, folder / "operator.log", "--minimum-run-seconds=5")
+        runner.run(operator.start())
+        try:
+            runner.run(operator.leads())
+            with gateway(cluster.kubeconfig, folder / "gateway.log", "--minimum-run-seconds=5") as port:
+                setting = Setting(cluster, port)
+                manifests = (*(story.stage() if story else ()), *lab())
+                setting.apply(*manifests)
+                eventually(lambda: all(setting.is_applied(each) for each in manifests), within_seconds=60)
+                yield setting
+            assert_no_token_in(folder / "gateway.log", cluster)
+        finally:
+            runner.run(operator.stop())
 
 
 def specification(**changes: object) -> dict[str, object]:

@@ -37,19 +37,31 @@ Shared = Annotated[Services, Depends(services)]
 def token(authorization: Annotated[str, Header()] = "") -> str:
     """Return the caller's token; it goes to the API server and nowhere else."""
     scheme, _, shown = authorization.partition(" ")
-    if scheme.lower() != "bearer" or not shown:
+    if scheme.lower() != "bearer":
         raise RefusalError(HTTPStatus.FORBIDDEN, FORBIDDEN)
-    if not TOKEN.fullmatch(shown.strip()):
+    return checked(shown.strip())
+
+
+def checked(shown: str) -> str:
+    """Return a token that could be one."""
+    if not shown:
+        raise RefusalError(HTTPStatus.FORBIDDEN, FORBIDDEN)
+    if not TOKEN.fullmatch(shown):
         raise RefusalError(HTTPStatus.FORBIDDEN, BAD_TOKEN)
-    return shown.strip()
+    return shown
 
 
 async def workspace(
     shared: Shared, shown: Annotated[str, Depends(token)], project: Annotated[str, Header()] = ""
 ) -> Workspace:
     """Return the workspace that the request is about, with the caller's rights in it."""
+    return await enter(shared, shown, project.strip())
+
+
+async def enter(shared: Services, shown: str, project: str) -> Workspace:
+    """Return a workspace, with the rights of whose token is shown."""
     client = shared.client.on_behalf_of(shown)
-    return Workspace(client, await workspace_of(client, project.strip()))
+    return Workspace(client, await workspace_of(client, project))
 
 
 Here = Annotated[Workspace, Depends(workspace)]
