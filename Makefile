@@ -65,6 +65,10 @@ bench: install  ## Measure how long the ledger takes, against what is promised, 
 	@$(RUN)/python -m bench.ledger
 	@$(RUN)/python -m bench.planning
 
+.PHONY: bench-gateway
+bench-gateway: install  ## Measure what the gateway can take beside a real API server (FOLLOWERS=1000).
+	@$(RUN)/python -m bench.gateway $(if $(FOLLOWERS),--followers=$(FOLLOWERS))
+
 .PHONY: bench-kind
 bench-kind: install  ## Measure on kind how promptly real containers stop, and what the operator takes (JOBS=100).
 	@$(RUN)/python -m bench.on_kind $(if $(JOBS),--jobs=$(JOBS))

@@ -125,12 +125,14 @@ def gateway(  # noqa: PLR0913  # its options
     from ucloud_operator.kube.login import LoginError  # noqa: PLC0415  # as above
 
     try:
-        from ucloud_operator.gateway import app  # noqa: PLC0415  # an extra
+        import uvloop  # noqa: PLC0415  # an extra
+
+        from ucloud_operator.gateway import app  # noqa: PLC0415  # the same
     except ModuleNotFoundError as error:
         raise click.ClickException(f"{error}: pip install 'ucloud-operator[gateway]'") from error
     logs.configure(log_format, verbose=verbose)
     try:
-        asyncio.run(app.run(http_host, http_port, minimum_run_seconds=minimum_run_seconds, root=root_namespace))
+        uvloop.run(app.run(http_host, http_port, minimum_run_seconds=minimum_run_seconds, root=root_namespace))
     except LoginError as error:
         raise click.ClickException(str(error)) from error
 
