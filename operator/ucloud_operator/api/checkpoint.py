@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field
 
 from ucloud_operator.api.common import AGE, Amount, Column, Model, Resource, TimestampMs
 from ucloud_operator.api.rules import WHOLE, list_map
-from ucloud_operator.api.wallet_status import GroupStatus
+from ucloud_operator.api.wallet_status import DepartedWallet, GroupStatus
 
 MAX_WALLETS = 1000
 MAX_JOBS = 10_000
@@ -31,6 +31,13 @@ class WalletCheckpoint(Model):
 
     blocked: str = Field(default="", max_length=2048)
     """Why it could not be used, whatever its numbers; empty where it could."""
+
+
+class WalletClosing(WalletCheckpoint):
+    """What a wallet had when it was deleted."""
+
+    departed: tuple[DepartedWallet, ...] = ()
+    """Wallets below it that had been deleted, with what they had used."""
 
 
 class CheckpointedWallet(WalletCheckpoint):

@@ -14,7 +14,7 @@ from typing import ClassVar
 
 from pydantic import ConfigDict, Field
 
-from ucloud_operator.api.checkpoint import WalletCheckpoint
+from ucloud_operator.api.checkpoint import WalletClosing
 from ucloud_operator.api.common import AGE, Amount, Column, Model, Name, Resource, TimestampMs
 from ucloud_operator.api.rules import WHOLE, Rule, immutable, list_map, rules
 
@@ -124,7 +124,7 @@ class WalletStatementSpec(Model):
     lines: tuple[StatementLine, ...] = Field(default=(), max_length=MAX_LINES, json_schema_extra=list_map("uid"))
     """What was paid for, a line per job. At most 2000."""
 
-    closing: WalletCheckpoint | None = None
+    closing: WalletClosing | None = None
     """What the wallet had when it was deleted. One that is created again under the same names goes on from it."""
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from ucloud_operator.api import UCloudJob, Wallet
-    from ucloud_operator.api.checkpoint import LedgerCheckpoint, WalletCheckpoint
+    from ucloud_operator.api.checkpoint import LedgerCheckpoint, WalletCheckpoint, WalletClosing
     from ucloud_operator.api.wallet import DepartedWallet, GroupStatus
 
 
@@ -44,9 +44,15 @@ def runs_of(job: UCloudJob, end_ms: int | None) -> tuple[Run, ...]:
     return tuple(runs)
 
 
-def departed_from(wallet: Wallet, wallets: Mapping[str, Wallet]) -> tuple[DepartedWallet, ...]:
-    """Return the wallets below that are gone; one of the same name that has come back goes on for the one that went."""
-    return tuple(gone for gone in wallet.status.departed if not _is_back(gone, wallet, wallets.get(gone.key)))
+def departed_from(
+    wallet: Wallet, wallets: Mapping[str, Wallet], closing: WalletClosing | None = None
+) -> tuple[DepartedWallet, ...]:
+    """Return the wallets below that are gone; one of the same name that has come back goes on for the one that went.
+
+    A new wallet has them from the closing of the last one of its name.
+    """
+    known = closing.departed if closing is not None else wallet.status.departed
+    return tuple(gone for gone in known if not _is_back(gone, wallet, wallets.get(gone.key)))
 
 
 def returning_to(wallet: Wallet, wallets: Mapping[str, Wallet]) -> dict[str, int]:

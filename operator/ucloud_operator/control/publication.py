@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from ucloud_operator.api.checkpoint import WalletCheckpoint
+from ucloud_operator.api.checkpoint import WalletClosing
 from ucloud_operator.api.common import Condition, saturate
 from ucloud_operator.api.wallet import AllocationStatus, DepartedWallet, GroupStatus, WalletReference, WalletStatus
 from ucloud_operator.control.accounts import edge_of
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ucloud_operator.api import Wallet
+    from ucloud_operator.api.checkpoint import WalletCheckpoint
     from ucloud_operator.control.planner import Plan
     from ucloud_operator.ledger.state import State, WalletNumbers
     from ucloud_operator.ledger.state import Wallet as Account
@@ -58,6 +59,7 @@ class Around:
     blocked: str  # why it can't be used as it is, to the ledger
     settled: Settled  # what its statements say
     trouble: str = ""  # why it can't be used, whatever its numbers, as `Word: sentence`
+    closing: WalletClosing | None = None  # what the last wallet of its name had, if it hasn't been taken over yet
     departed: tuple[DepartedWallet, ...] = ()  # wallets below that are gone
     departing: tuple[DepartedWallet, ...] = ()  # wallets below that are being deleted and have stopped spending
     returning: Mapping[str, int] = field(default_factory=dict)
@@ -68,12 +70,11 @@ def publish(wallet: Wallet, plan: Plan, around: Around, settings: Settings) -> P
     """Work out the wallet's next status."""
     old = wallet.status
     edited = old.metered_at is None or is_edited(wallet, around.applied, around.blocked)
-    resumed = around.settled.closing if old.metered_at is None else None
-    before = resumed or around.applied
-    ledger = _apply(wallet, plan, around, resumed) if edited else plan.ledger
+    before = around.closing or around.applied
+    ledger = _apply(wallet, plan, around) if edited else plan.ledger
     numbers, account = plan.numbers[wallet.key] if not edited else ledger.numbers(wallet.key), ledger.wallet(wallet.key)
     left = sum(gone.usage for gone in around.departed)
-    left_again = {gone.key for gone in around.departing}
+    left_before, left_again = (around.closing or old).departed, {gone.key for gone in around.departing}
     aside_here = plan.reserved.get(wallet.key, 0)
     aside = (
         sum(plan.reserved.get(key, 0) for key in ledger.at_and_below(wallet.key)) if any(plan.reserved.values()) else 0
@@ -97,7 +98,7 @@ def publish(wallet: Wallet, plan: Plan, around: Around, settings: Settings) -> P
         settled_usage=saturate(around.settled.usage),
         excess=saturate(numbers.excess),
         departed=(
-            *(gone for gone in old.departed if gone.key not in left_again or gone in around.departed),
+            *(gone for gone in left_before if gone.key not in left_again or gone in around.departed),
             *around.departing,
         ),
         groups=tuple(group_of(edge, wallet, before) for edge in account.edges),
@@ -165,11 +166,12 @@ def is_edited(wallet: Wallet, applied: WalletCheckpoint, blocked: str) -> bool:
     return applied.blocked != blocked or wallet.status.observed_generation != wallet.metadata.generation
 
 
-def _apply(wallet: Wallet, plan: Plan, around: Around, resumed: WalletCheckpoint | None) -> Ledger:
+def _apply(wallet: Wallet, plan: Plan, around: Around) -> Ledger:
     """Put the spec's allocations in the place of those that applied, as of the plan's instant.
 
     A new wallet goes on from what the last one of its name had when it went, if there was one.
     """
+    resumed = around.closing
     accounts = []
     for account in plan.state.wallets:
         if account.name != wallet.key:
@@ -179,14 +181,15 @@ def _apply(wallet: Wallet, plan: Plan, around: Around, resumed: WalletCheckpoint
         opened = max(wallet.spec.opening_usage, resumed.opening_usage if resumed else 0) - around.applied.opening_usage
         before = account if resumed is None else replace(account, edges=tuple(map(edge_of, resumed.groups)))
         edges = _edges(wallet, before, plan.at_ms)
-        local_usage = account.local_usage + max(0, opened)
+        left = sum(gone.usage for gone in around.departed) if resumed else 0
+        local_usage = account.local_usage + max(0, opened) + left
         accounts.append(replace(account, edges=edges, local_usage=local_usage, blocked=around.blocked))
     ledger = Ledger(replace(plan.state, wallets=tuple(accounts)))
     ledger.advance(plan.at_ms)
     return ledger
 
 
-def closing_of(applied: WalletCheckpoint) -> WalletCheckpoint:
+def closing_of(wallet: Wallet, applied: WalletCheckpoint) -> WalletClosing:
     """Return what a wallet that is going leaves to the next one of its name: what was used of which allocation.
 
     One that grants it under the same ids, as a backup does, goes on with what is left of them; the others retire.
@@ -196,7 +199,12 @@ def closing_of(applied: WalletCheckpoint) -> WalletCheckpoint:
         used = tuple(allocation for allocation in group.allocations if allocation.used)
         if used or group.tree_usage:
             groups.append(group.model_copy(update={"allocations": used}))
-    return WalletCheckpoint(opening_usage=applied.opening_usage, excess=applied.excess, groups=tuple(groups))
+    return WalletClosing(
+        opening_usage=applied.opening_usage,
+        excess=applied.excess,
+        groups=tuple(groups),
+        departed=wallet.status.departed,
+    )
 
 
 def _edges(wallet: Wallet, account: Account, now_ms: int) -> tuple[Edge, ...]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ucloud_operator.api import UCloudJob
-    from ucloud_operator.api.checkpoint import WalletCheckpoint
+    from ucloud_operator.api.checkpoint import WalletClosing
     from ucloud_operator.api.statement import StatementWallet
     from ucloud_operator.control.parts import Parts
 
@@ -75,7 +75,7 @@ class Statements:
         for entry in enter(account, parts, jobs, month_of(self._clock.now_ms())):
             await self._write(entry)
 
-    async def close(self, account: StatementWallet, closing: WalletCheckpoint) -> None:
+    async def close(self, account: StatementWallet, closing: WalletClosing) -> None:
         """Write down what a wallet that is going has, for the next one of its name."""
         month, parts = month_of(self._clock.now_ms()), self._world.statements_of(account)
         present = [part for part in parts if part.spec.month == month and not part.spec.closed]

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ucloud_operator.api import Wallet
+    from ucloud_operator.api.checkpoint import WalletClosing
     from ucloud_operator.api.wallet import WalletStatus
     from ucloud_operator.control.parts import Parts
     from ucloud_operator.control.planner import Plan
@@ -134,12 +135,15 @@ class Wallets:
 
     def _publication(self, wallet: Wallet, plan: Plan) -> Publication:
         near = {key: found for key in plan.numbers if (found := self._world.wallet(key)) is not None}
+        settled = self._settled(wallet)
+        closing = settled.closing if wallet.status.metered_at is None else None
         around = Around(
             applied=self._books.sources.applied(wallet),
             blocked=self._books.troubles.blocked(wallet),
-            settled=self._settled(wallet),
+            settled=settled,
             trouble=self._books.troubles.trouble(wallet),
-            departed=departed_from(wallet, near),
+            closing=closing,
+            departed=departed_from(wallet, near, closing),
             departing=tuple(self._departing(wallet, plan)),
             returning=returning_to(wallet, near),
         )
@@ -302,7 +306,7 @@ class Wallets:
             with contextlib.suppress(
                 AlreadyExists, Conflict
             ):  # somebody else wrote it meanwhile; it has been read since
-                await self._statements.close(account, closing_of(self._books.sources.applied(wallet)))
+                await self._statements.close(account, self._closing(wallet))
             self._queue.add(Key(WALLET, wallet.key))
             return
         for parent in self._parents(wallet):
@@ -319,8 +323,12 @@ class Wallets:
 
     def _is_closed(self, wallet: Wallet) -> bool:
         """Say whether what a wallet leaves to the next one of its name is written down, or is nothing."""
-        closing = closing_of(self._books.sources.applied(wallet))
-        return not (closing.groups or closing.opening_usage) or self._settled(wallet).closing == closing
+        closing = self._closing(wallet)
+        leaves = closing.groups or closing.opening_usage or closing.departed
+        return not leaves or self._settled(wallet).closing == closing
+
+    def _closing(self, wallet: Wallet) -> WalletClosing:
+        return closing_of(wallet, self._books.sources.applied(wallet))
 
     def _settled(self, wallet: Wallet) -> Settled:
         return self._world.settled(account_of(wallet))

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from ucloud_operator.api import UCloudJob, Wallet
-from ucloud_operator.api.checkpoint import WalletCheckpoint
+from ucloud_operator.api.checkpoint import WalletClosing
 from ucloud_operator.api.statement import StatementLine, StatementWallet, WalletStatement, WalletStatementSpec
 
 LINES_PER_PART: Final = 200
@@ -106,7 +106,7 @@ class Settled:
 
     usage: int
     uids: frozenset[str]
-    closing: WalletCheckpoint | None  # what the last wallet of that name had when it went
+    closing: WalletClosing | None  # what the last wallet of that name had when it went
 
 
 def settled_by(parts: Sequence[WalletStatement]) -> Settled:
