@@ -4,7 +4,7 @@ import json
 import re
 from pathlib import Path
 
-CONVERSATION = (Path(__file__).parent / "seed_conversation.txt").read_text()
+CONVERSATION = (Path(__file__).parent / "conversation.txt").read_text()
 
 
 def exchanges() -> list[tuple[str, dict[str, object]]]:
@@ -40,4 +40,5 @@ def comparable(value: object, *, is_product: bool = False) -> object:
 
 
 def as_printed(value: object) -> str:
+    """The same as a text in which whatever differs between two plays doesn't: instants and ids."""
     return json.dumps(comparable(value), indent=1)

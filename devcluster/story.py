@@ -111,6 +111,8 @@ class Story:
     """The story at its own price, or faster at a multiple of it."""
 
     pace: int = 1
+    wallet: str = WALLET
+    """What all its wallets are called. One of another name begins anew, where the last one's statements stay."""
 
     @property
     def run_seconds(self) -> int:
@@ -155,6 +157,10 @@ class Story:
             for each in yaml.safe_load_all(path.read_text()):
                 if each["kind"] == "ComputeProduct":
                     each["spec"]["price"] *= self.pace
+                if each["kind"] == "Wallet":
+                    each["metadata"]["name"] = self.wallet
+                    for parent in (group["parent"] for group in each["spec"]["allocationGroups"] if "parent" in group):
+                        parent["name"] = self.wallet
                 yield each
 
     @staticmethod

@@ -19,7 +19,8 @@ from ucloud_operator.lifecycle.kubelet import Pod
 class Witness:
     """Watches while it is open."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, wallet: str = WALLET) -> None:
+        self._wallet = wallet
         self._changed = asyncio.Event()
         self._wallets = Reflector(client, WALLETS, Store(Wallet.model_validate, self._note), namespace=USER)
         self._jobs = Reflector(client, UCLOUDJOBS, Store(UCloudJob.model_validate, self._note), namespace=USER)
@@ -38,7 +39,7 @@ class Witness:
     def scene(self) -> Scene:
         """What is seen now."""
         return Scene(
-            wallet=self._wallets.store.get(USER, WALLET),
+            wallet=self._wallets.store.get(USER, self._wallet),
             job=self._jobs.store.get(USER, JOB),
             pods=tuple(self._pods.store.values()),
         )

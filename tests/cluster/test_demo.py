@@ -59,7 +59,8 @@ def test_the_story_comes_out_as_it_is_told(folder: Path, cluster: Cluster) -> No
 
     assert process.returncode == 0, output
     assert without_instants(printed_job(output)) == without_instants({**EXAMPLE, "owner": owner})
-    assert output.count("✓ ") == 6
+    assert output.count("✓ ") == 6 + 3
+    assert output.count("\n$ curl ") == 3
     assert "✗" not in output
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from devcluster import ADMIN, ALICE, BOB, EXAMPLE, User
+from devcluster.conversation import as_printed, exchanges
 from devcluster.story import Story
 from devcluster.users import token
 from tests.cluster.people import Person
@@ -26,7 +27,6 @@ from tests.cluster.storytelling.lab import (
     specification,
 )
 from tests.cluster.support import eventually
-from tests.conversation import as_printed, exchanges
 
 PACE = 10
 

@@ -2,7 +2,7 @@
 
 import re
 
-from tests.conversation import exchanges
+from devcluster.conversation import exchanges
 
 
 def test_the_conversation_has_three_commands_and_their_answers() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 from pydantic import JsonValue
 
-from tests.conversation import as_printed, exchanges
+from devcluster.conversation import as_printed, exchanges
 from ucloud_operator.api import Wallet
 from ucloud_operator.gateway.wallets import children_of, render_wallet
 
