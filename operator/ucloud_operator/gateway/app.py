@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import resource
-from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -21,12 +20,10 @@ from ucloud_operator.gateway.calls.caller import Services
 from ucloud_operator.gateway.errors import NOT_FOUND, RefusalError, bad_request, from_kubernetes
 from ucloud_operator.kube.client import Client
 from ucloud_operator.kube.errors import ApiError
-from ucloud_operator.kube.login import login
+from ucloud_operator.kube.login import address
 
 if TYPE_CHECKING:
     from fastapi import Request
-
-    from ucloud_operator.kube.login import Credentials
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +51,7 @@ def application(services: Services) -> FastAPI:
 
 async def run(host: str, port: int, *, minimum_run_seconds: int, root: str) -> None:
     """Answer until the process is told to end; LoginError if nothing says where the API server is."""
-    access = await asyncio.to_thread(nobody)
+    access = await asyncio.to_thread(address)
     _allow_many_connections()
     async with Client(lambda: access, most_connections=None) as client:
         app = application(Services(client, 1000 * minimum_run_seconds, root))
@@ -78,11 +75,6 @@ def _allow_many_connections() -> None:
     """Take as many files as this process may have: whoever follows a job needs two."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-
-
-def nobody() -> Credentials:
-    """Return where the API server is, and nothing that it would know us by."""
-    return replace(login(), token=None, token_path=None, certificate_path=None, private_key_path=None, acting_as=None)
 
 
 async def _healthz() -> PlainTextResponse:

@@ -3,7 +3,7 @@
 In a cluster that is the service account's mounted files: read here directly, because loading the `kubernetes` package
 costs 40 MB and half a second. Anywhere else a kubeconfig says it, and that package reads it: contexts, inline and
 linked certificates, exec plugins. Both are plain blocking functions (a plugin may open a browser): call them in a
-thread.
+thread. Who has no rights of its own asks for the `address` alone, and in a pod needs no token for that.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -60,16 +60,42 @@ Login: TypeAlias = Callable[[], Credentials]
 
 def login() -> Credentials:
     """Take KUBECONFIG if it is set, else the service account if we run in a pod, else the user's own kubeconfig."""
-    if not os.environ.get("KUBECONFIG") and os.environ.get("KUBERNETES_SERVICE_HOST"):
+    if _in_a_pod():
         return from_service_account(SERVICE_ACCOUNT)
     return from_kubeconfig(os.environ.get("KUBECONFIG") or None)
 
 
-def from_service_account(folder: Path) -> Credentials:
-    """Read what the kubelet mounted for our service account."""
+def address() -> Credentials:
+    """Return where the API server is, found as `login` finds it, and nothing that it would know us by."""
+    if _in_a_pod():
+        return _in_cluster(SERVICE_ACCOUNT)
+    return replace(
+        from_kubeconfig(os.environ.get("KUBECONFIG") or None),
+        token=None,
+        token_path=None,
+        certificate_path=None,
+        private_key_path=None,
+        acting_as=None,
+    )
+
+
+def _in_a_pod() -> bool:
+    return not os.environ.get("KUBECONFIG") and bool(os.environ.get("KUBERNETES_SERVICE_HOST"))
+
+
+def _in_cluster(folder: Path) -> Credentials:
+    """Return the address that every pod is told by its environment."""
     host, port = os.environ.get("KUBERNETES_SERVICE_HOST", ""), os.environ.get("KUBERNETES_SERVICE_PORT", "443")
     if ":" in host:
         host = f"[{host}]"
+    ca_path = folder / "ca.crt"
+    if not ca_path.exists():
+        raise LoginError(f"This pod can't know the API server by its certificate: there is no {ca_path}.")
+    return Credentials(server=f"https://{host}:{port}", ca_path=str(ca_path))
+
+
+def from_service_account(folder: Path) -> Credentials:
+    """Read what the kubelet mounted for our service account."""
     token_path = folder / "token"
     try:
         token = token_path.read_text(encoding="ascii").strip()
@@ -77,9 +103,7 @@ def from_service_account(folder: Path) -> Credentials:
         raise LoginError(
             f"This pod has no service account token: {error}. Is automountServiceAccountToken off?"
         ) from error
-    return Credentials(
-        server=f"https://{host}:{port}", ca_path=str(folder / "ca.crt"), token=token, token_path=str(token_path)
-    )
+    return replace(_in_cluster(folder), token=token, token_path=str(token_path))
 
 
 def from_kubeconfig(path: str | None = None) -> Credentials:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ucloud_operator.kube import login as login_module
-from ucloud_operator.kube.login import Credentials, LoginError, from_service_account, login
+from ucloud_operator.kube.login import Credentials, LoginError, address, from_service_account, login
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,6 +37,7 @@ def kubeconfig(folder: Path, user: dict[str, object], **cluster: object) -> str:
 
 def service_account(folder: Path) -> Path:
     (folder / "token").write_text("mounted\n")
+    (folder / "ca.crt").write_text("of the cluster\n")
     return folder
 
 
@@ -105,6 +106,32 @@ def test_a_kubeconfig_that_was_asked_for_goes_first(monkeypatch: pytest.MonkeyPa
 def test_a_pod_without_a_service_account_is_told_what_is_missing(tmp_path: Path) -> None:
     with pytest.raises(LoginError, match="automountServiceAccountToken"):
         from_service_account(tmp_path)
+
+
+def test_a_pod_that_shows_nothing_needs_no_token(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    monkeypatch.setattr(login_module, "SERVICE_ACCOUNT", tmp_path)
+    with pytest.raises(LoginError, match=r"there is no .*ca\.crt"):
+        address()
+    service_account(tmp_path)
+    assert address() == Credentials(server="https://10.0.0.1:443", ca_path=str(tmp_path / "ca.crt"))
+    (tmp_path / "token").unlink()
+    assert address() == Credentials(server="https://10.0.0.1:443", ca_path=str(tmp_path / "ca.crt"))
+
+
+def test_of_a_kubeconfig_who_shows_nothing_takes_the_address_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("u.crt", "u.key"):
+        (tmp_path / name).write_text("not a certificate")
+    user: dict[str, object] = {
+        "token": "t",
+        "client-certificate": str(tmp_path / "u.crt"),
+        "client-key": str(tmp_path / "u.key"),
+    }
+    monkeypatch.setenv("KUBECONFIG", kubeconfig(tmp_path, user, **{"proxy-url": "http://proxy:3128"}))
+    assert login().token
+    assert address() == Credentials(server="https://k8s.example:6443", proxy_url="http://proxy:3128")
 
 
 def test_who_is_nowhere_is_told_what_to_set() -> None:
