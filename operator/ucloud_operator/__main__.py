@@ -106,6 +106,20 @@ def release(namespace: str, *, everything: bool) -> None:
 @click.option("--http-host", default="127.0.0.1", show_default=True, help="the address that it listens on, without TLS")
 @click.option("--http-port", type=click.IntRange(1, 65535), default=8080, show_default=True)
 @click.option(
+    "--metrics-port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    show_default=True,
+    help="the port of /metrics, which is for Prometheus and not for callers; 0: none",
+)
+@click.option(
+    "--leave-seconds",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="how long it still answers when it is told to end, so that load balancers can turn away from it",
+)
+@click.option(
     "--minimum-run-seconds",
     type=click.IntRange(min=0),
     default=60,
@@ -118,7 +132,15 @@ def release(namespace: str, *, everything: bool) -> None:
 @click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("--verbose", is_flag=True, help="say more")
 def gateway(  # noqa: PLR0913  # its options
-    http_host: str, http_port: int, minimum_run_seconds: int, root_namespace: str, log_format: str, *, verbose: bool
+    *,
+    http_host: str,
+    http_port: int,
+    metrics_port: int,
+    leave_seconds: int,
+    minimum_run_seconds: int,
+    root_namespace: str,
+    log_format: str,
+    verbose: bool,
 ) -> None:
     """Answer UCloud's HTTP calls, each with the rights of its caller; it has none of its own."""
     from ucloud_operator import logs  # noqa: PLC0415  # as above
@@ -131,8 +153,15 @@ def gateway(  # noqa: PLR0913  # its options
     except ModuleNotFoundError as error:
         raise click.ClickException(f"{error}: pip install 'ucloud-operator[gateway]'") from error
     logs.configure(log_format, verbose=verbose)
+    serving = app.Serving(
+        host=http_host,
+        port=http_port,
+        metrics_port=metrics_port,
+        leave_seconds=leave_seconds,
+        logs_requests=verbose or log_format == "json",
+    )
     try:
-        uvloop.run(app.run(http_host, http_port, minimum_run_seconds=minimum_run_seconds, root=root_namespace))
+        uvloop.run(app.run(serving, minimum_run_seconds=minimum_run_seconds, root=root_namespace))
     except LoginError as error:
         raise click.ClickException(str(error)) from error
 

@@ -55,10 +55,9 @@ class NothingStored(kopf.DiffBaseStorage):
 
 def count(call: Call) -> None:
     """Count a call to the API server."""
-    resource = f"{call.resource.plural}/{call.subresource}" if call.subresource else call.resource.plural
-    metrics.REQUESTS.labels(call.verb, resource, str(call.status)).inc()
+    metrics.REQUESTS.labels(call.verb, call.target, str(call.status)).inc()
     if call.verb != "watch":
-        metrics.REQUEST_SECONDS.labels(call.verb, resource).observe(call.seconds)
+        metrics.REQUEST_SECONDS.labels(call.verb, call.target).observe(call.seconds)
 
 
 def build(operator: Operator) -> kopf.OperatorRegistry:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from ucloud_operator import scraping
 
 if TYPE_CHECKING:
     from ucloud_operator.control.operator import Operator
     from ucloud_operator.settings import Settings
-
-
-logger = logging.getLogger(__name__)
 
 
 async def serve(operator: Operator, settings: Settings) -> web.AppRunner:
@@ -29,16 +26,9 @@ async def serve(operator: Operator, settings: Settings) -> web.AppRunner:
     def answer(wrong: str) -> web.Response:
         return web.Response(text=wrong or "ok", status=503 if wrong else 200)
 
-    async def scrape(_: web.Request) -> web.Response:
+    async def scrape(request: web.Request) -> web.Response:
         operator.measure()
-        return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        return await scraping.scrape(request)
 
-    app = web.Application()
-    app.router.add_get("/healthz", healthz)
-    app.router.add_get("/readyz", readyz)
-    app.router.add_get("/metrics", scrape)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, settings.http_host, settings.http_port).start()
-    logger.info("listening on http://%s:%d", *runner.addresses[0][:2])
-    return runner
+    answers = {"/healthz": healthz, "/readyz": readyz, "/metrics": scrape}
+    return await scraping.listen(settings.http_host, settings.http_port, answers)

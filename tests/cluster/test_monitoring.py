@@ -12,7 +12,7 @@ from tests.cluster.storytelling.cast import SUCCESS, Story
 from tests.cluster.storytelling.telling import story
 from tests.cluster.support import built
 from tests.monitoring.conftest import run_promtool
-from tests.monitoring.queries import ADDED_BY_PROMETHEUS, ALL_QUERIES, grouped, named
+from tests.monitoring.queries import ADDED_BY_PROMETHEUS, OPERATOR_QUERIES, grouped, named
 
 CHECKOUT = Path(__file__).parents[2]
 OVERLAY = CHECKOUT / "manifests" / "overlays" / "with-monitoring"
@@ -35,7 +35,7 @@ async def test_a_scrape_has_every_series_and_label_that_is_asked_for(story: Stor
     await job.has_no_pods()
     _, scrape = await story.stage.operator.ask("/metrics")
     known = labels_by_series(scrape)
-    for query in ALL_QUERIES:
+    for query in OPERATOR_QUERIES:
         found = list(named(query))
         for name, selected in found:
             assert name in known, query

@@ -10,6 +10,8 @@ DASHBOARD = json.loads((MONITORING / "dashboard.json").read_text())
 PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
 QUERIES = [target["expr"] for panel in PANELS for target in panel["targets"]]
 ALL_QUERIES = [*QUERIES, *(rule["expr"] for rule in alerts().values())]
+GATEWAY_QUERIES = [query for query in ALL_QUERIES if "ucloud_gateway_" in query]
+OPERATOR_QUERIES = [query for query in ALL_QUERIES if query not in GATEWAY_QUERIES]
 ADDED_BY_PROMETHEUS = {"pod", "instance"}
 
 

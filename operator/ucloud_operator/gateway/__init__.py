@@ -2,5 +2,5 @@
 
 `app` puts it together, `routes` has a function per call, `cluster` is what is asked of the API server, `verdict` what
 can be answered without it. What callers may send is in `asked`, what they get in `render`, `pages` and `errors`; those
-are pure, and so is `verdict`.
+are pure, and so is `verdict`. `measures` takes down what passes, and `leaving` is how it ends.
 """

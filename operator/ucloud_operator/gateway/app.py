@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import resource
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -14,10 +16,13 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.exceptions import HTTPException
 
+from ucloud_operator import scraping
+from ucloud_operator.gateway import measures
 from ucloud_operator.gateway.asked import sentence
 from ucloud_operator.gateway.calls import accounting, following, jobs
 from ucloud_operator.gateway.calls.caller import Services
 from ucloud_operator.gateway.errors import NOT_FOUND, RefusalError, bad_request, from_kubernetes
+from ucloud_operator.gateway.leaving import LastAnswers, Leave, Server
 from ucloud_operator.kube.client import Client
 from ucloud_operator.kube.errors import ApiError
 from ucloud_operator.kube.login import address
@@ -28,19 +33,34 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 CLOSING_SECONDS = 5
-"""How long requests that are under way have when the process is told to end."""
+"""How long requests that are under way have when the process ends."""
+KEEP_ALIVE_SECONDS = 75
+"""Longer than proxies keep a connection that rests (nginx 60): whoever closes it second never loses a request."""
 
 LONGEST_FRAME_BYTES = 2**16
 """Of a WebSocket's client: a token is the longest thing in it."""
 
 
-def application(services: Services) -> FastAPI:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Serving:
+    """How it is served."""
+
+    host: str
+    port: int
+    metrics_port: int = 0
+    """0: nowhere."""
+    leave_seconds: int = 0
+    logs_requests: bool = False
+
+
+def application(services: Services, *, logs_requests: bool = False) -> FastAPI:
     """Return the ASGI application."""
     app = FastAPI(openapi_url=None, redirect_slashes=False)
+    app.add_middleware(measures.Measured, log=logs_requests)
     app.state.services = services
     for calls in (accounting, following, jobs):
         app.include_router(calls.router)
-    app.add_api_route("/healthz", _healthz, methods=["GET"])
+    app.add_api_route(measures.HEALTH, _healthz, methods=["GET"])
     app.add_exception_handler(RefusalError, _refused)
     app.add_exception_handler(ApiError, _failed)
     app.add_exception_handler(RequestValidationError, _senseless)
@@ -49,16 +69,23 @@ def application(services: Services) -> FastAPI:
     return app
 
 
-async def run(host: str, port: int, *, minimum_run_seconds: int, root: str) -> None:
+async def run(serving: Serving, *, minimum_run_seconds: int, root: str) -> None:
     """Answer until the process is told to end; LoginError if nothing says where the API server is."""
     access = await asyncio.to_thread(address)
     _allow_many_connections()
-    async with Client(lambda: access, most_connections=None) as client:
-        app = application(Services(client, 1000 * minimum_run_seconds, root))
+    measures.begin()
+    leave = Leave(serving.leave_seconds)
+    async with AsyncExitStack() as stack:
+        client = await stack.enter_async_context(Client(lambda: access, on_call=measures.count, most_connections=None))
+        if serving.metrics_port:
+            answers = {"/metrics": scraping.scrape}
+            scraped = await scraping.listen(serving.host, serving.metrics_port, answers)
+            stack.push_async_callback(scraped.cleanup)
+        app = application(Services(client, 1000 * minimum_run_seconds, root), logs_requests=serving.logs_requests)
         config = uvicorn.Config(
-            app,
-            host=host,
-            port=port,
+            LastAnswers(app, leave),
+            host=serving.host,
+            port=serving.port,
             log_config=None,
             access_log=False,
             server_header=False,
@@ -66,9 +93,10 @@ async def run(host: str, port: int, *, minimum_run_seconds: int, root: str) -> N
             ws="websockets-sansio",
             ws_max_size=LONGEST_FRAME_BYTES,
             ws_per_message_deflate=False,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=CLOSING_SECONDS,
         )
-        await uvicorn.Server(config).serve()
+        await Server(config, leave).serve()
 
 
 def _allow_many_connections() -> None:

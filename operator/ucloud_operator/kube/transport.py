@@ -69,6 +69,11 @@ class Call:
     seconds: float
     """until the answer was read; of a watch, until it began"""
 
+    @property
+    def target(self) -> str:
+        """What kind of objects it was about, and what part of them."""
+        return f"{self.resource.plural}/{self.subresource}" if self.subresource else self.resource.plural
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:

@@ -71,8 +71,22 @@ class Caller:
 @contextmanager
 def gateway(kubeconfig: Path, log: Path, *options: str) -> Iterator[int]:
     """A gateway for as long as the block takes; the port that it listens on."""
+    with begun(kubeconfig, log, *options) as (process, port):
+        yield port
+        assert process.poll() is None, log.read_text()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(END_SECONDS) in {0, -signal.SIGTERM}, log.read_text()
+
+
+@contextmanager
+def begun(
+    kubeconfig: Path, log: Path, *options: str, verbose: bool = True
+) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """A gateway that the block may end, and the port that it listens on."""
     port = free_port()
-    command = [sys.executable, "-m", "ucloud_operator", "gateway", f"--http-port={port}", "--verbose", *options]
+    command = [sys.executable, "-m", "ucloud_operator", "gateway", f"--http-port={port}", *options]
+    if verbose:
+        command.append("--verbose")
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,
@@ -83,10 +97,7 @@ def gateway(kubeconfig: Path, log: Path, *options: str) -> Iterator[int]:
         )
     try:
         _wait_until_it_answers(process, port, log)
-        yield port
-        assert process.poll() is None, log.read_text()
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(END_SECONDS) in {0, -signal.SIGTERM}, log.read_text()
+        yield process, port
     finally:
         process.kill()
         process.wait()

@@ -1,0 +1,125 @@
+"""How the gateway is served: what it tells Prometheus and its log, and how it ends."""
+
+import json
+import signal
+import urllib.request
+from http.client import HTTPConnection
+from pathlib import Path
+
+import pytest
+
+from devcluster import ALICE, Cluster
+from devcluster.ports import free_port
+from devcluster.users import token
+from tests.cluster.storytelling.gateway import Caller, begun, gateway
+from tests.cluster.storytelling.lab import assert_no_token_in, bound, namespace
+from tests.cluster.support import apply, eventually
+from tests.cluster.test_monitoring import labels_by_series
+from tests.monitoring.conftest import run_promtool
+from tests.monitoring.queries import ADDED_BY_PROMETHEUS, GATEWAY_QUERIES, grouped, named
+
+LAB = "served"
+WALLETS = "/api/accounting/v2/browseWallets"
+
+
+@pytest.fixture(scope="module")
+def lab(cluster: Cluster) -> Cluster:
+    apply(cluster, LAB, namespace(LAB), bound(LAB, ALICE, "ucloud-user"))
+    return cluster
+
+
+def scrape(port: int) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as response:
+        told: str = response.read().decode()
+        return told
+
+
+def test_a_scrape_has_what_is_asked_for_and_does_not_grow_with_what_callers_choose(
+    lab: Cluster, tmp_path: Path
+) -> None:
+    metrics_port, log = free_port(), tmp_path / "gateway.log"
+    with gateway(lab.kubeconfig, log, f"--metrics-port={metrics_port}") as port:
+        alice = Caller(port, token(lab.state, ALICE), LAB)
+        assert alice.get(WALLETS).status == 200
+        assert alice.get("/metrics").status == 404
+
+        def call(number: int) -> None:
+            assert alice.get(f"/api/jobs/retrieve?id=job-{number}").status == 404
+            assert alice.get(f"/{number}").status == 404
+            assert alice.ask(f"BREW{number}", "/").status == 404
+            assert Caller(port, alice.token, f"workspace-{number}").get(WALLETS).status == 403
+
+        call(0)
+        before = scrape(metrics_port)
+        for number in range(1, 5):
+            call(number)
+        after = scrape(metrics_port)
+
+    checked = run_promtool("check", "metrics", stdin=after)
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
+    known = labels_by_series(after)
+    for query in GATEWAY_QUERIES:
+        for name, selected in named(query):
+            assert name in known, query
+            assert selected <= known[name] | ADDED_BY_PROMETHEUS, query
+        assert grouped(query) <= {label for name, _ in named(query) for label in known[name]} | ADDED_BY_PROMETHEUS
+    assert not [name for name in known if name.startswith("ucloud_") and not name.startswith("ucloud_gateway_")]
+    assert series(after) == series(before)
+    print(f"{len(series(after))} series")
+    for chosen in (token(lab.state, ALICE), LAB, "workspace-1", "job-1", "BREW"):
+        assert chosen not in after
+    assert 'ucloud_gateway_api_requests_total{resource="wallets",status="200",verb="list"} 1.0' in after.splitlines()
+    assert_no_token_in(log, lab)
+    lines = [line for line in log.read_text().splitlines() if f"GET {WALLETS}: " in line]
+    assert len(lines) == 6
+    assert f"GET {WALLETS}: 200 after " in lines[0]
+
+
+def series(scraped: str) -> set[str]:
+    return {line.rpartition(" ")[0] for line in scraped.splitlines() if not line.startswith("#")}
+
+
+def test_a_log_in_json_has_a_line_per_request_and_none_for_probes(lab: Cluster, tmp_path: Path) -> None:
+    log = tmp_path / "gateway.log"
+    with begun(lab.kubeconfig, log, "--log-format=json", verbose=False) as (_, port):
+        assert Caller(port, token(lab.state, ALICE), LAB).get(f"{WALLETS}?next=secret").status == 200
+        (line,) = eventually(
+            lambda: [said for said in map(json.loads, log.read_text().splitlines()) if "GET" in said["message"]]
+        )
+    assert line["message"].startswith(f"GET {WALLETS}: 200 after ")
+    assert line["level"] == "info"
+
+
+def test_at_rest_a_log_for_people_has_no_line_per_request(lab: Cluster, tmp_path: Path) -> None:
+    log = tmp_path / "gateway.log"
+    with begun(lab.kubeconfig, log, verbose=False) as (process, port):
+        assert Caller(port, token(lab.state, ALICE), LAB).get(WALLETS).status == 200
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+    assert "GET" not in log.read_text()
+
+
+def test_who_takes_leave_answers_still_but_on_no_old_connection(lab: Cluster, tmp_path: Path) -> None:
+    shown = {"Authorization": f"Bearer {token(lab.state, ALICE)}", "Project": LAB}
+
+    def ask(connection: HTTPConnection) -> str | None:
+        connection.request("GET", WALLETS, headers=shown)
+        response = connection.getresponse()
+        assert (response.status, "items" in json.loads(response.read())) == (200, True)
+        return response.getheader("Connection")
+
+    with begun(lab.kubeconfig, tmp_path / "gateway.log", "--leave-seconds=600") as (process, port):
+        connections = [HTTPConnection("127.0.0.1", port, timeout=60) for _ in range(3)]
+        assert [ask(connection) for connection in connections] == [None, None, None]
+        process.send_signal(signal.SIGTERM)
+        assert eventually(lambda: ask(HTTPConnection("127.0.0.1", port, timeout=60)) == "close")
+        assert [ask(connection) for connection in connections] == ["close", "close", "close"]
+        assert process.poll() is None
+        process.send_signal(signal.SIGTERM)  # again: at once
+        assert process.wait(60) in {0, -signal.SIGTERM}
+
+
+def test_leave_ends_by_itself(lab: Cluster, tmp_path: Path) -> None:
+    with begun(lab.kubeconfig, tmp_path / "gateway.log", "--leave-seconds=1") as (process, _):
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) in {0, -signal.SIGTERM}
