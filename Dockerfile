@@ -1,5 +1,5 @@
-# The operator's image: Python, and what uv.lock names. Everything comes as wheels, so nothing here compiles C.
-# Whom to trust for downloads is the base image's business (UV_SYSTEM_CERTS), as for pip.
+# The image of the operator, and of the gateway (args: [gateway]): Python, and what uv.lock names. Everything comes as wheels,
+# so nothing here compiles C. Whom to trust for downloads is the base image's business (UV_SYSTEM_CERTS), as for pip.
 #
 # The package `kubernetes` (119 MB) reads kubeconfigs, which a pod has none of: it is left out. Commands for people, such as
 # `ucloud-operator release`, want it where they don't run in a pod: install the project with pip there.
@@ -16,10 +16,10 @@ WORKDIR /src
 COPY pyproject.toml uv.lock ./
 # The uv that the project itself uses; then the dependencies, in a layer of their own that a change of code leaves alone.
 RUN pip install --no-cache-dir --root-user-action=ignore "$(sed -n 's/^ *"\(uv==.*\)",/\1/p' pyproject.toml)" \
-    && uv sync --frozen --no-dev --no-install-package kubernetes --no-install-project
+    && uv sync --frozen --no-dev --extra gateway --no-install-package kubernetes --no-install-project
 COPY README.md LICENSE ./
 COPY operator ./operator
-RUN uv sync --frozen --no-dev --no-install-package kubernetes --no-editable
+RUN uv sync --frozen --no-dev --extra gateway --no-install-package kubernetes --no-editable
 
 # The interpreter must be at the same path in both stages: the environment points to it.
 FROM ${BASE_IMAGE}

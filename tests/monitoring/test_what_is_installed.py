@@ -13,14 +13,20 @@ from tests.monitoring.alerts import MONITORING, alerts
 from tests.monitoring.conftest import Promtool
 from tests.monitoring.queries import ADDED_BY_PROMETHEUS, ALL_QUERIES, DASHBOARD, PANELS, QUERIES, grouped, named
 from ucloud_operator import metrics
+from ucloud_operator.gateway import metrics as gateway_metrics
 
 ALERTS_PAGE = (Path(__file__).parents[2] / "docs" / "alerts.md").read_text()
-METRICS = [each for each in vars(metrics).values() if isinstance(each, Counter | Gauge | Histogram)]
+METRICS = [
+    each
+    for module in (metrics, gateway_metrics)
+    for each in vars(module).values()
+    if isinstance(each, Counter | Gauge | Histogram)
+]
 SUFFIXES = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_count", "_sum")}
 
 
 def series() -> dict[str, set[str]]:
-    """The series that the operator exports, and their labels."""
+    """The series that the operator and the gateway export, and their labels."""
     return {
         described.name + suffix: {*each._labelnames, *(("le",) if suffix == "_bucket" else ())}
         for each in METRICS
@@ -43,8 +49,8 @@ def test_every_metric_is_looked_at_by_an_alert_or_the_dashboard() -> None:
     looked_at = {
         name for query in (*QUERIES, *(rule["expr"] for rule in alerts().values())) for name, _ in named(query)
     }
-    for name in (each for each in vars(metrics).values() if isinstance(each, Counter | Gauge | Histogram)):
-        described = next(iter(name.describe()))
+    for metric in METRICS:
+        described = next(iter(metric.describe()))
         assert {described.name + suffix for suffix in SUFFIXES[described.type]} & looked_at, described.name
 
 
@@ -92,13 +98,22 @@ def objects() -> Iterator[Any]:
         yield from yaml.safe_load_all(path.read_text())
 
 
-def test_prometheus_looks_for_the_pods_and_port_that_there_are() -> None:
-    base = list(yaml.safe_load_all((MONITORING.parent / "base" / "deployment.yaml").read_text()))
-    pod = next(found for found in base if found["kind"] == "Deployment")["spec"]["template"]
-    ports = [port["name"] for port in pod["spec"]["containers"][0]["ports"]]
-    monitor = next(found for found in objects() if found["kind"] == "PodMonitor")["spec"]
+@pytest.mark.parametrize(("folder", "name"), [("base", "ucloud-operator"), ("gateway", "ucloud-gateway")])
+def test_prometheus_looks_for_the_pods_and_port_that_there_are(folder: str, name: str) -> None:
+    installed = list(yaml.safe_load_all((MONITORING.parent / folder / "deployment.yaml").read_text()))
+    pod = next(found for found in installed if found["kind"] == "Deployment")["spec"]["template"]
+    ports = {port["name"] for port in pod["spec"]["containers"][0]["ports"]}
+    monitor = next(it for it in objects() if (it["kind"], it["metadata"]["name"]) == ("PodMonitor", name))["spec"]
     assert monitor["selector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
-    assert [endpoint["port"] for endpoint in monitor["podMetricsEndpoints"]] == ports
-    policy = next(found for found in objects() if found["kind"] == "NetworkPolicy")["spec"]
-    assert policy["podSelector"] == monitor["selector"]
-    assert [port["port"] for rule in policy["ingress"] for port in rule["ports"]] == ports
+    scraped = {endpoint["port"] for endpoint in monitor["podMetricsEndpoints"]}
+    assert scraped <= ports
+    policies = [it["spec"] for it in (*installed, *objects()) if it["kind"] == "NetworkPolicy"]
+    open_to_prometheus = {
+        port["port"]
+        for policy in policies
+        if policy["podSelector"] == monitor["selector"]
+        for rule in policy["ingress"]
+        if "from" in rule
+        for port in rule["ports"]
+    }
+    assert open_to_prometheus == scraped
