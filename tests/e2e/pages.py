@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _BLOCK = re.compile(r"^( *)```\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 
 
-def commands(page: str, heading: str, *, but_for: str) -> Sequence[str]:
+def commands(page: str, heading: str, *, but_for: str | None = None) -> Sequence[str]:
     """Return what a section's blocks say: where a block shows output too, the lines that begin with $.
 
     Blocks with the word `but_for` in them are another way to the same, and left out.
@@ -30,7 +30,7 @@ def commands(page: str, heading: str, *, but_for: str) -> Sequence[str]:
     lines = [
         line.strip().removeprefix("$ ")
         for block in blocks
-        if but_for not in "\n".join(block)
+        if but_for is None or but_for not in "\n".join(block)
         for line in block
         if line.strip().startswith("$ ") or not any(other.strip().startswith("$ ") for other in block)
     ]
