@@ -80,6 +80,7 @@ crds: install  ## Write crds/ anew from the models in operator/ucloud_operator/a
 .PHONY: chart
 chart: install  ## Write the Helm chart's copy of what kustomize makes of manifests/.
 	@$(DEVCLUSTER) kubectl kustomize manifests >charts/ucloud-operator/files/installation.yaml
+	@$(DEVCLUSTER) kubectl kustomize manifests/gateway >charts/ucloud-operator/files/gateway.yaml
 	@$(DEVCLUSTER) kubectl kustomize manifests/monitoring >charts/ucloud-operator/files/monitoring.yaml
 
 .PHONY: format

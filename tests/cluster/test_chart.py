@@ -6,17 +6,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import click
 import pytest
 import yaml
 
 from devcluster.build import HELM, built
 from devcluster.programs import find_programs
+from ucloud_operator.__main__ import gateway
 from ucloud_operator.settings import Settings
 
 ROOT = Path(__file__).parent.parent.parent
 CHART = ROOT / "charts" / "ucloud-operator"
 THE_PODS_OWN = {"namespace", "identity", "http_host", "http_port"}
 """Settings that the Deployment itself gives, or has a port and a probe for."""
+THE_GATEWAYS_OWN = {"http_host", "http_port", "metrics_port", "leave_seconds", "log_format", "verbose"}
+THE_OPERATORS_TOO = {"minimum_run_seconds"}
 
 Things: TypeAlias = Mapping[tuple[str, str], Mapping[str, Any]]
 
@@ -51,7 +55,11 @@ def things(manifests: str) -> Things:
 
 
 def test_its_copy_of_the_manifests_is_current() -> None:
-    for name, folder in (("installation", "manifests"), ("monitoring", "manifests/monitoring")):
+    for name, folder in (
+        ("installation", "manifests"),
+        ("gateway", "manifests/gateway"),
+        ("monitoring", "manifests/monitoring"),
+    ):
         assert (CHART / "files" / f"{name}.yaml").read_text() == kustomize(folder), "make chart"
 
 
@@ -73,6 +81,16 @@ def test_helm_finds_nothing_wrong_with_it() -> None:
 )
 def test_it_installs_what_kustomize_does(folder: str, options: tuple[str, ...], namespace: str) -> None:
     assert template(*options, namespace=namespace) == things(kustomize(folder))
+
+
+def test_the_gateway_comes_if_it_is_wanted() -> None:
+    wanted = template("--set=gateway.enabled=true")
+    assert wanted == {**things(kustomize()), **things(kustomize("manifests/gateway"))}
+    assert ("Deployment", "ucloud-gateway") not in template()
+
+
+def test_a_release_that_knows_no_gateway_can_keep_its_values() -> None:
+    assert template("--set=gateway=null") == template()
 
 
 def test_a_kubernetes_that_is_too_old_is_refused() -> None:
@@ -121,6 +139,40 @@ def test_it_can_do_without_a_priority_class() -> None:
     assert "priorityClassName" not in changed["Deployment", "ucloud-operator"]["spec"]["template"]["spec"]
 
 
+def test_values_change_the_gateway_too() -> None:
+    values = {
+        "image": {"repository": "registry.example.com/ucloud-operator", "tag": "0.2.0"},
+        "imagePullSecrets": [{"name": "registry"}],
+        "tolerations": [{"operator": "Exists"}],
+        "settings": {"minimum-run-seconds": 5, "arm-seconds": 30},
+        "monitoring": {"namespace": "observe"},
+        "gateway": {
+            "enabled": True,
+            "replicas": 1,
+            "resources": {"limits": {"memory": "1Gi"}},
+            "settings": {"root-namespace": "top"},
+        },
+    }
+    changed = template(*(f"--set-json={name}={json.dumps(it)}" for name, it in values.items()), namespace="billing")
+    assert {thing["metadata"].get("namespace", "billing") for thing in changed.values()} == {"billing"}
+    assert ("PodDisruptionBudget", "ucloud-gateway") not in changed
+    assert ("PodDisruptionBudget", "ucloud-operator") in changed
+    deployment = changed["Deployment", "ucloud-gateway"]["spec"]
+    pod = deployment["template"]["spec"]
+    (container,) = pod["containers"]
+    (usual,) = things(kustomize("manifests/gateway"))["Deployment", "ucloud-gateway"]["spec"]["template"]["spec"][
+        "containers"
+    ]
+    assert deployment["replicas"] == 1
+    assert container["image"] == "registry.example.com/ucloud-operator:0.2.0"
+    assert container["args"] == [*usual["args"], "--minimum-run-seconds=5", "--root-namespace=top"]
+    assert gateway.make_context("gateway", container["args"][1:]).params["minimum_run_seconds"] == 5
+    assert container["resources"] == {"limits": {"memory": "1Gi"}, "requests": {"cpu": "100m", "memory": "128Mi"}}
+    assert (pod["imagePullSecrets"], pod["tolerations"]) == (values["imagePullSecrets"], values["tolerations"])
+    _, prometheus = changed["NetworkPolicy", "ucloud-gateway"]["spec"]["ingress"]
+    assert prometheus["from"][0]["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "observe"}
+
+
 def test_monitoring_is_told_where_everything_is() -> None:
     page = "https://wiki.example.com/alerts"
     options = ("monitoring.enabled=true", f"monitoring.runbooks={page}", "monitoring.namespace=observe", "replicas=1")
@@ -141,6 +193,7 @@ def test_monitoring_is_told_where_everything_is() -> None:
         ("settings.arm-secnds=30", "additional properties 'arm-secnds' not allowed"),
         ("settings.arm-seconds=soon", "want integer"),
         ("replica=1", "additional properties 'replica' not allowed"),
+        ("gateway.settings.http-port=80", "additional properties 'http-port' not allowed"),
         ("monitoring.runbooks=docs/alerts.md", "does not match pattern"),
         ("image.pullPolicy=never", "value must be one of"),
     ],
@@ -158,3 +211,13 @@ def test_it_knows_every_setting() -> None:
     for name, said in known.items():
         field = Settings.model_fields[name.replace("-", "_")]
         assert said["description"] == f"{field.description} (default {field.default})"
+
+
+def test_it_knows_every_option_of_the_gateway() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    known = schema["properties"]["gateway"]["properties"]["settings"]["properties"]
+    options = {str(option.name): option for option in gateway.params if isinstance(option, click.Option)}
+    assert {name.replace("-", "_") for name in known} == options.keys() - THE_GATEWAYS_OWN - THE_OPERATORS_TOO
+    for name, said in known.items():
+        option = options[name.replace("-", "_")]
+        assert said["description"] == f"{option.help} (default {option.default})"
