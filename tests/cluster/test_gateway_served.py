@@ -1,24 +1,29 @@
 """How the gateway is served: what it tells Prometheus and its log, and how it ends."""
 
+import asyncio
 import json
 import signal
 import urllib.request
+from contextlib import suppress
 from http.client import HTTPConnection
 from pathlib import Path
 
+import aiohttp
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from devcluster import ALICE, Cluster
 from devcluster.ports import free_port
 from devcluster.users import token
 from tests.cluster.storytelling.gateway import Caller, begun, gateway
-from tests.cluster.storytelling.lab import assert_no_token_in, bound, namespace
+from tests.cluster.storytelling.lab import assert_no_token_in, bound, job, namespace, specification
 from tests.cluster.support import apply, eventually
 from tests.cluster.test_monitoring import labels_by_series
 from tests.monitoring.conftest import run_promtool
 from tests.monitoring.queries import ADDED_BY_PROMETHEUS, GATEWAY_QUERIES, grouped, named
 
 LAB = "served"
+FOLLOW = "/api/jobs/follow"
 WALLETS = "/api/accounting/v2/browseWallets"
 
 
@@ -97,6 +102,44 @@ def test_at_rest_a_log_for_people_has_no_line_per_request(lab: Cluster, tmp_path
         process.send_signal(signal.SIGTERM)
         process.wait(60)
     assert "GET" not in log.read_text()
+
+
+async def test_followers_are_told_of_as_long_as_they_follow_and_are_let_go_at_the_end(
+    lab: Cluster, tmp_path: Path
+) -> None:
+    apply(lab, LAB, job("followed", specification(), LAB))
+    metrics_port, log = free_port(), tmp_path / "gateway.log"
+    shown = {"Authorization": f"Bearer {token(lab.state, ALICE)}", "Project": LAB}
+    options = (f"--metrics-port={metrics_port}", "--leave-seconds=1")
+    with begun(lab.kubeconfig, log, *options) as (process, port):
+        address = f"http://127.0.0.1:{port}/api/jobs"
+        async with aiohttp.ClientSession() as session:
+            async with session.get(f"{address}/follow?id=followed", headers=shown) as stream:
+                async with session.ws_connect(address):
+                    assert (await stream.content.readline()).startswith(b"data: ")
+                    assert await asyncio.to_thread(followers, metrics_port) == {"events": 1, "websocket": 1}
+                    assert f"{FOLLOW}: " not in log.read_text()
+                await asyncio.to_thread(
+                    eventually, lambda: followers(metrics_port) == {"events": 1, "websocket": 0}, within_seconds=60
+                )
+            await asyncio.to_thread(
+                eventually, lambda: followers(metrics_port) == {"events": 0, "websocket": 0}, within_seconds=60
+            )
+            assert f"GET {FOLLOW}: 200 after " in log.read_text()
+            assert "WEBSOCKET /api/jobs: 101 after " in log.read_text()
+
+            async with session.get(f"{address}/follow?id=followed", headers=shown) as stream:
+                process.send_signal(signal.SIGTERM)
+                with suppress(aiohttp.ClientError):  # cut off: a stream without an end
+                    await asyncio.wait_for(stream.read(), 60)
+        assert await asyncio.to_thread(process.wait, 60) in {0, -signal.SIGTERM}
+    assert_no_token_in(log, lab)
+
+
+def followers(port: int) -> dict[str, float]:
+    families = text_string_to_metric_families(scrape(port))
+    samples = (sample for family in families for sample in family.samples)
+    return {it.labels["protocol"]: it.value for it in samples if it.name == "ucloud_gateway_followers"}
 
 
 def test_who_takes_leave_answers_still_but_on_no_old_connection(lab: Cluster, tmp_path: Path) -> None:
