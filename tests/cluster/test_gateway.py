@@ -20,11 +20,14 @@ from tests.cluster.storytelling.lab import (
     LAB,
     Setting,
     assert_no_token_in,
+    bound,
     job,
+    namespace,
     product_reference,
     running_lab,
     small_workspace,
     specification,
+    wallet,
 )
 from tests.cluster.support import eventually
 
@@ -261,6 +264,27 @@ def test_a_job_is_suspended_goes_on_gets_more_time_and_is_ended(setting: Setting
     are_in(setting, [job_id], "SUCCESS")
     updates: list[dict[str, object]] = setting.alice.get(f"/api/jobs/retrieve?id={job_id}").body["updates"]  # type: ignore[assignment]
     assert updates[-1]["status"] == "Your job has been cancelled!"
+
+
+def test_a_job_that_nobody_can_pay_is_not_unsuspended_unless_it_would_wait(setting: Setting) -> None:
+    """On a wallet that ends what it can't pay the job would end for good; on one that suspends, it waits."""
+    asleep = job("asleep", specification(product=product_reference("dry"), suspend=True))
+    patient = wallet("patient", "dry", 0)
+    patient["spec"] = {**patient["spec"], "onExhaustion": "Suspend"}  # type: ignore[dict-item]
+    asleep_there = job("asleep", specification(product=product_reference("dry"), suspend=True), "patient")
+    setting.apply(namespace("patient"), patient, bound("patient", ALICE, "ucloud-user"), asleep, asleep_there)
+    there = setting.caller(ALICE, "patient")
+    eventually(lambda: setting.is_applied(patient), within_seconds=60)
+
+    reply = setting.alice.post("/api/jobs/unsuspend", {"id": "asleep"})
+    assert (reply.status, reply.why) == (402, "You do not have any resources to run the machine.")
+    assert reply.body["errorCode"] == "NOT_ENOUGH_COMPUTE_CREDITS"
+    assert {each["metadata"]["name"]: each["spec"]["suspend"] for each in setting.jobs()}["asleep"] is True
+
+    assert there.post("/api/jobs/unsuspend", {"id": "asleep"}).items == [{}]
+    assert [each["spec"]["suspend"] for each in setting.jobs("patient")] == [False]
+    for caller in (setting.alice, there):
+        assert caller.post("/api/jobs/terminate", {"id": "asleep"}).status == 200
 
 
 def test_a_job_without_an_end_is_not_given_one(setting: Setting) -> None:

@@ -19,7 +19,7 @@ from starlette.exceptions import HTTPException
 from ucloud_operator import scraping
 from ucloud_operator.gateway import measures
 from ucloud_operator.gateway.asked import sentence
-from ucloud_operator.gateway.calls import accounting, following, jobs
+from ucloud_operator.gateway.calls import accounting, following, jobs, products
 from ucloud_operator.gateway.calls.caller import Services
 from ucloud_operator.gateway.errors import NOT_FOUND, RefusalError, bad_request, from_kubernetes
 from ucloud_operator.gateway.leaving import LastAnswers, Leave, Server
@@ -58,7 +58,7 @@ def application(services: Services, *, logs_requests: bool = False) -> FastAPI:
     app = FastAPI(openapi_url=None, redirect_slashes=False)
     app.add_middleware(measures.Measured, log=logs_requests)
     app.state.services = services
-    for calls in (accounting, following, jobs):
+    for calls in (accounting, following, jobs, products):
         app.include_router(calls.router)
     app.add_api_route(measures.HEALTH, _healthz, methods=["GET"])
     app.add_exception_handler(RefusalError, _refused)

@@ -39,7 +39,7 @@ U = TypeVar("U")
 AT_ONCE: Final = 16
 """How many requests of one bulk are on their way to the API server together."""
 Change: TypeAlias = "Callable[[UCloudJob], Mapping[str, object]]"
-"""What of a job's spec becomes what; nothing if it stays as it is."""
+"""What of a job's spec becomes what; nothing if it stays as it is, a RefusalError if it may not be so."""
 
 ATTEMPTS: Final = 4
 """How often another name is taken, or a change made anew that somebody else's overtook."""
@@ -130,15 +130,18 @@ class Workspace:
     async def change(self, changes: Sequence[tuple[str, Change]]) -> None:
         """Change jobs, by name.
 
-        All are looked at before one is changed. If a change fails all the same, the refusal names the jobs that were
-        changed.
+        All are looked at before one is changed, and `change` may refuse. If a change fails all the same, the refusal
+        names the jobs that were changed.
         """
-        unless_refused(await _in_turn(changes, lambda each: self.job(each[0])))
+        unless_refused(await _in_turn(changes, lambda each: self._would_change(*each)))
         outcomes = await _in_turn(changes, lambda each: self._change(*each))
         changed = [
             name for (name, _), each in zip(changes, outcomes, strict=False) if not isinstance(each, RefusalError)
         ]
         unless_refused(outcomes, f"; these jobs were changed all the same: {', '.join(changed)}" if changed else "")
+
+    async def _would_change(self, name: str, change: Change) -> None:
+        change(await self.job(name))
 
     async def _change(self, name: str, change: Change) -> None:
         attempt = 1

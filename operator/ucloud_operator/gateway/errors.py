@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 NO_CREDITS: Final = "NOT_ENOUGH_COMPUTE_CREDITS"
 """UCloud's code for a job that nobody can pay for."""
 
+NO_RESOURCES: Final = "You do not have any resources to run the machine."
+"""UCloud's sentence for a machine that is to go on and that nobody can pay for."""
+
 FORBIDDEN: Final = "Forbidden"
 BAD_TOKEN: Final = "Bad token supplied, or it has expired"  # noqa: S105  # a sentence
 NOT_FOUND: Final = "Not found"

@@ -5,12 +5,14 @@ milliseconds, what is absent becomes `null` (UCloud's clients expect every field
 object's metadata (name, creator, creation) goes where UCloud has it. The order of the fields is the one of UCloud's
 documentation, so that a person can lay the two side by side.
 
-`resolved…` and `permissions` are what a caller may ask UCloud to look up besides; nobody asks so far, so they are null.
+`resolved…` is what a caller may ask UCloud to look up besides; `catalogue` does. Permissions are RBAC's business, and
+null. Labels, which the documentation's jobs don't have, are shown where there are any.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 if TYPE_CHECKING:
@@ -25,6 +27,15 @@ UNKNOWN_CREATOR: Final = "unknown"
 """The creator of a job in a cluster without that policy."""
 
 
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What a job refers to, where it was asked for and is there."""
+
+    application: JsonObject | None = None
+    support: JsonObject | None = None
+    product: JsonObject | None = None
+
+
 def creator_of(job: UCloudJob) -> str:
     """Return who created a job."""
     return job.metadata.annotations.get(CREATOR, UNKNOWN_CREATOR)
@@ -37,7 +48,12 @@ def project_of(job: UCloudJob) -> str | None:
 
 
 def render_job(
-    job: UCloudJob, *, project: str | None = None, updates: bool = True, parameters: bool = True
+    job: UCloudJob,
+    *,
+    project: str | None = None,
+    updates: bool = True,
+    parameters: bool = True,
+    resolved: Resolved = Resolved(),  # frozen
 ) -> JsonObject:
     """Return the job as `jobs/retrieve` answers; `project` is its workspace's, None where that is a user's own.
 
@@ -48,7 +64,7 @@ def render_job(
         "owner": {"createdBy": creator_of(job), "project": project},
         "updates": [render_update(update) for update in job.status.updates] if updates else [],
         "specification": _specification(job.spec, parameters=parameters),
-        "status": render_status(job.status),
+        "status": render_status(job.status, resolved),
         "createdAt": job.metadata.creation_timestamp,
         "output": None,
         "permissions": None,
@@ -83,6 +99,7 @@ def _specification(spec: UCloudJobSpec, *, parameters: bool) -> JsonObject:
         "openedFile": spec.opened_file,
         "restartOnExit": spec.restart_on_exit,
         "sshEnabled": spec.ssh_enabled,
+        **({"labels": dict(spec.labels)} if spec.labels else {}),
     }
 
 
@@ -92,15 +109,18 @@ def _duration(duration: SimpleDuration | None) -> JsonObject | None:
     return {"hours": duration.hours, "minutes": duration.minutes, "seconds": duration.seconds}
 
 
-def render_status(status: UCloudJobStatus) -> JsonObject:
+def render_status(
+    status: UCloudJobStatus,
+    resolved: Resolved = Resolved(),  # frozen
+) -> JsonObject:
     """Return how a job fares."""
     return {
         "state": status.state.value if status.state else "IN_QUEUE",  # UCloud knows no job without a state
         "jobParametersJson": None,
         "startedAt": status.started_at,
         "expiresAt": status.expires_at,
-        "resolvedApplication": None,
-        "resolvedSupport": None,
-        "resolvedProduct": None,
+        "resolvedApplication": resolved.application,
+        "resolvedSupport": resolved.support,
+        "resolvedProduct": resolved.product,
         "allowRestart": False,
     }

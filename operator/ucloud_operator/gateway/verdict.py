@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
-from ucloud_operator.api import JobState
+from ucloud_operator.api import CategoryReference, JobState
 from ucloud_operator.gateway.errors import NO_CREDITS, RefusalError
 from ucloud_operator.lifecycle import sentences
 from ucloud_operator.lifecycle.admission import AdmissionView, Objection, admit
@@ -46,9 +46,12 @@ class Surroundings:
         return next((a for a in self.applications if (a.spec.name, a.spec.version) == wanted), None)
 
     def wallet_for(self, job: UCloudJob) -> Wallet | None:
-        """Return the wallet that would pay: where there are several, the oldest."""
-        wanted = (job.spec.product.category, job.spec.product.provider)
-        paying = [w for w in self.wallets if (w.spec.pays_for.name, w.spec.pays_for.provider) == wanted]
+        """Return the wallet that would pay for a job."""
+        return self.wallet_of(CategoryReference(name=job.spec.product.category, provider=job.spec.product.provider))
+
+    def wallet_of(self, category: CategoryReference) -> Wallet | None:
+        """Return the wallet that pays for a category: where there are several, the oldest."""
+        paying = [w for w in self.wallets if w.spec.pays_for.reference == category]
         return min(paying, key=lambda w: (w.metadata.creation_timestamp, w.metadata.name), default=None)
 
 

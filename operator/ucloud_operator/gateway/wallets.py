@@ -43,7 +43,7 @@ def render_wallet(wallet: Wallet, *, children: Sequence[Child] | None = None, ro
     status = wallet.status
     return {
         "owner": _owner(wallet.spec.owner),
-        "paysFor": _category(wallet.spec.pays_for),
+        "paysFor": render_category(wallet.spec.pays_for),
         "allocationGroups": [
             {"parent": _parent(group.parent, wallet.spec.owner, root), "group": _group(wallet, group)}
             for group in groups_of(wallet)
@@ -98,7 +98,8 @@ def _owner_name(owner: WalletOwner) -> str:
     return (owner.username if owner.type == "user" else owner.project_id) or ""
 
 
-def _category(category: ProductCategory) -> JsonObject:
+def render_category(category: ProductCategory) -> JsonObject:
+    """Return a product category, as wallets and products have it."""
     unit = category.accounting_unit
     return {
         "name": category.name,

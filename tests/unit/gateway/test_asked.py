@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from ucloud_operator.gateway.asked import Extension, FindById, JobSpecification, read_bulk
+from ucloud_operator.gateway.asked import Extension, FindById, JobSearch, JobSpecification, read, read_bulk
 from ucloud_operator.gateway.errors import RefusalError
 
 JOB = {
@@ -65,3 +65,46 @@ def test_anything_else_is_refused_with_the_place(content: bytes, why: str) -> No
 def test_a_number_is_a_number(hours: object) -> None:
     with pytest.raises(RefusalError, match=r"items\.0\.requestedTime\.hours: "):
         read_bulk(Extension, bulk({"jobId": "1", "requestedTime": {"hours": hours}}))
+
+
+def test_a_search_has_its_flags_in_an_object_or_beside_the_rest() -> None:
+    flags = {"filterState": "RUNNING", "filterLabels": {"a": "b"}, "includeUpdates": True, "sortBy": "timeLeft"}
+    nested = read(JobSearch, json.dumps({"query": "x", "itemsPerPage": 7, "next": None, "flags": flags}).encode())
+    assert read(JobSearch, json.dumps({"query": "x", "itemsPerPage": 7, **flags}).encode()) == nested
+    assert (nested.query, nested.items_per_page, nested.filter_labels) == ("x", 7, {"a": "b"})
+    assert (nested.filter_state, nested.include_updates, nested.sort_by) == ("RUNNING", True, "timeLeft")
+    assert read(JobSearch, b"{}") == read(JobSearch, b'{"flags": null}') == JobSearch()
+
+
+@pytest.mark.parametrize(
+    ("content", "where"),
+    [
+        (b'{"flags": {"filterState": "ASLEEP"}}', "filterState: "),
+        (b'{"itemsPerPage": "7"}', "itemsPerPage: "),
+        (b'{"query": 1}', "query: "),
+        (b'{"filterLabels": {"a": 1}}', "filterLabels.a: "),
+        (b"[]", ""),
+    ],
+)
+def test_a_search_that_makes_no_sense_is_refused_with_the_place(content: bytes, where: str) -> None:
+    with pytest.raises(RefusalError, match=f"Invalid request supplied: {where}") as refused:
+        read(JobSearch, content)
+    assert refused.value.status == 400
+
+
+@pytest.mark.parametrize("number", ["9007199254740993", "9223372036854775807", "-9223372036854775807", "1e308", "true"])
+def test_a_number_that_lasts_is_passed_on_as_it_is(number: str) -> None:
+    content = f'{{"items": [{json.dumps(JOB)[:-1]}, "parameters": {{"a": [{number}]}}}}]}}'
+    (item,) = read_bulk(JobSpecification, content.encode())
+    assert item.as_spec()["parameters"] == {"a": [json.loads(number)]}
+
+
+@pytest.mark.parametrize("number", ["9223372036854775808", "-9223372036854775808", "1" + "0" * 400, "1e400", "-1e999"])
+def test_a_number_that_would_become_another_is_refused(number: str) -> None:
+    content = f'{{"items": [{json.dumps(JOB)[:-1]}, "parameters": {{"a": [{number}]}}}}]}}'
+    with pytest.raises(RefusalError, match="it has a number that is too large"):
+        read_bulk(JobSpecification, content.encode())
+
+
+def test_of_a_key_that_is_there_twice_the_last_counts() -> None:
+    assert read_bulk(FindById, b'{"items": [], "items": [{"id": "1", "id": "2"}]}') == (FindById(id="2"),)

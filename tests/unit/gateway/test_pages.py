@@ -4,7 +4,7 @@ import pytest
 
 from ucloud_operator.gateway.asked import PageQuery
 from ucloud_operator.gateway.errors import RefusalError
-from ucloud_operator.gateway.pages import page
+from ucloud_operator.gateway.pages import page, page_of
 
 LETTERS = "badc"
 
@@ -47,3 +47,19 @@ def test_items_can_be_skipped() -> None:
 
 def test_a_parameter_without_a_value_is_none() -> None:
     assert ask(itemsPerPage="", next="", itemsToSkip="") == ask()
+
+
+def test_in_a_chosen_order_next_says_how_many_came_before() -> None:
+    def part(**asked: object) -> tuple[object, object]:
+        shown = page_of(LETTERS, PageQuery.model_validate(asked), render=str.upper)
+        assert list(shown) == ["itemsPerPage", "items", "next"]
+        return shown["items"], shown["next"]
+
+    assert part() == (["B", "A", "D", "C"], None)
+    assert part(itemsPerPage=3) == (["B", "A", "D"], "3")
+    assert part(itemsPerPage=3, next="3") == (["C"], None)
+    assert part(itemsPerPage=2, itemsToSkip=1) == (["A", "D"], "3")
+    assert part(next="9" * 18) == ([], None)
+    for senseless in ("-1", "1.0", "٣", "9" * 19, "000000000000001-b"):
+        with pytest.raises(RefusalError, match="Invalid offset"):
+            part(next=senseless)
