@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from urllib.request import urlopen
 
 import pytest
 
@@ -129,6 +130,23 @@ def test_a_job_has_the_labels_it_was_given_last(setting: Setting, bob: Caller) -
 
 def remove(setting: Setting, name: str) -> None:
     setting.cluster.kubectl("delete", "ucloudjob", name, f"--namespace={HERE}", "--wait=false")
+
+
+# What can be asked
+
+
+def test_anybody_may_read_what_can_be_asked(setting: Setting) -> None:
+    described = Caller(setting.port, None).get("/openapi.json")
+    assert described.status == 200
+    assert "/api/jobs/search" in described.body["paths"]  # type: ignore[operator]
+
+
+def test_the_page_about_it_may_load_nothing(setting: Setting) -> None:
+    with urlopen(f"http://127.0.0.1:{setting.port}/docs", timeout=60) as page:  # our own
+        assert page.headers["Content-Type"] == "text/html; charset=utf-8"
+        assert page.headers["Content-Security-Policy"].startswith("default-src 'none'; ")
+        assert page.headers["X-Content-Type-Options"] == "nosniff"
+        assert b"POST /api/jobs/search" in page.read()
 
 
 # Products

@@ -8,27 +8,24 @@ import resource
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING
 
 import uvicorn
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 from starlette.exceptions import HTTPException
 
 from ucloud_operator import scraping
-from ucloud_operator.gateway import measures
+from ucloud_operator.gateway import measures, reference
 from ucloud_operator.gateway.asked import sentence
 from ucloud_operator.gateway.calls import accounting, following, jobs, products
 from ucloud_operator.gateway.calls.caller import Services
 from ucloud_operator.gateway.errors import NOT_FOUND, RefusalError, bad_request, from_kubernetes
 from ucloud_operator.gateway.leaving import LastAnswers, Leave, Server
+from ucloud_operator.gateway.openapi import document
 from ucloud_operator.kube.client import Client
 from ucloud_operator.kube.errors import ApiError
 from ucloud_operator.kube.login import address
-
-if TYPE_CHECKING:
-    from fastapi import Request
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +57,8 @@ def application(services: Services, *, logs_requests: bool = False) -> FastAPI:
     app.state.services = services
     for calls in (accounting, following, jobs, products):
         app.include_router(calls.router)
-    app.add_api_route(measures.HEALTH, _healthz, methods=["GET"])
+    for path, show in ((measures.HEALTH, _healthz), ("/openapi.json", _openapi), ("/docs", _reference)):
+        app.add_api_route(path, show, methods=["GET"], include_in_schema=False)
     app.add_exception_handler(RefusalError, _refused)
     app.add_exception_handler(ApiError, _failed)
     app.add_exception_handler(RequestValidationError, _senseless)
@@ -108,6 +106,17 @@ def _allow_many_connections() -> None:
 async def _healthz() -> PlainTextResponse:
     """Answer at all."""
     return PlainTextResponse("ok")
+
+
+async def _openapi(request: Request) -> JSONResponse:
+    """Say what can be asked, for programs."""
+    return JSONResponse(document(request.app))
+
+
+async def _reference(request: Request) -> HTMLResponse:
+    """Say what can be asked, for people."""
+    headers = {"Content-Security-Policy": reference.POLICY, "X-Content-Type-Options": "nosniff"}
+    return HTMLResponse(reference.page(document(request.app)), headers=headers)
 
 
 async def _refused(_: Request, error: Exception) -> JSONResponse:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from math import isfinite
 from typing import Generic, Literal, TypeAlias, TypeVar
 
-from pydantic import BaseModel, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails, from_json
 
 from ucloud_operator.api import JobState, Model, NameAndVersion, ProductReference, SimpleDuration
@@ -135,11 +135,14 @@ class JobSearch(JobsQuery):
     query: str = ""
     """A part of the job's id or name, or of its application's name, in upper or lower case."""
 
+    flags: JobFlags | None = None
+    """The flags, unless they stand beside this."""
+
     @model_validator(mode="before")
     @classmethod
     def _unpack_flags(cls, values: object) -> object:
         if isinstance(values, dict) and isinstance(flags := values.get("flags"), dict):
-            return {**flags, **values}
+            return {**flags, **values, "flags": None}
         return values
 
 
@@ -167,7 +170,7 @@ class JobSpecification(Model):
     application: NameAndVersion
     product: ProductReference
     name: str | None = None
-    replicas: int = 1
+    replicas: int = Field(default=1, json_schema_extra={"minimum": 1, "maximum": MAX_REPLICAS})
     allow_duplicate_job: bool = False
     parameters: FreeForm | None = None
     resources: tuple[FreeForm, ...] | None = None
@@ -232,7 +235,7 @@ class Extension(Model):
 class Bulk(BaseModel, Generic[T]):
     """Several requests in one."""
 
-    items: tuple[T, ...]
+    items: tuple[T, ...] = Field(json_schema_extra={"minItems": 1, "maxItems": MAX_ITEMS})
 
 
 def read_bulk(kind: type[T], body: bytes) -> tuple[T, ...]:

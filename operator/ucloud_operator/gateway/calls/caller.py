@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import Depends, Header, Request
+from fastapi import Depends, Header, Request, Security
+from fastapi.security import HTTPBearer
 
 from ucloud_operator.gateway.asked import MAX_BODY_BYTES
 from ucloud_operator.gateway.cluster import Workspace, workspace_of
@@ -34,8 +35,13 @@ def services(request: Request) -> Services:
 Shared = Annotated[Services, Depends(services)]
 
 
-def token(authorization: Annotated[str, Header()] = "") -> str:
+_SCHEME = HTTPBearer(auto_error=False, description="A token that the cluster accepts.")
+_PROJECT = "The workspace (a namespace); without it, the one that is called as the caller is."
+
+
+def token(request: Request, _: Annotated[object, Security(_SCHEME)]) -> str:
     """Return the caller's token; it goes to the API server and nowhere else."""
+    authorization = request.headers.get("authorization", "")
     scheme, _, shown = authorization.partition(" ")
     if scheme.lower() != "bearer":
         raise RefusalError(HTTPStatus.FORBIDDEN, FORBIDDEN)
@@ -52,7 +58,9 @@ def checked(shown: str) -> str:
 
 
 async def workspace(
-    shared: Shared, shown: Annotated[str, Depends(token)], project: Annotated[str, Header()] = ""
+    shared: Shared,
+    shown: Annotated[str, Depends(token)],
+    project: Annotated[str, Header(alias="Project", description=_PROJECT)] = "",
 ) -> Workspace:
     """Return the workspace that the request is about, with the caller's rights in it."""
     return await enter(shared, shown, project.strip())

@@ -3,14 +3,15 @@
 from collections.abc import Mapping, Sequence
 from functools import partial
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from ucloud_operator.api import SimpleDuration, UCloudJob
 from ucloud_operator.gateway import selection, verdict
 from ucloud_operator.gateway.asked import (
+    Bulk,
     Extension,
     FindById,
     JobFlags,
@@ -28,13 +29,30 @@ from ucloud_operator.gateway.calls.caller import Body, Here, Services, Shared
 from ucloud_operator.gateway.catalogue import place_of_product, render_support, resolve
 from ucloud_operator.gateway.cluster import Change, Workspace, unless_refused
 from ucloud_operator.gateway.errors import NO_CREDITS, NO_RESOURCES, NOT_FOUND, RefusalError, bad_request
+from ucloud_operator.gateway.openapi import described
 from ucloud_operator.gateway.pages import page, page_of
 from ucloud_operator.gateway.render import JsonObject, project_of, render_job
+from ucloud_operator.gateway.told import Created, Job, Nothing, Page, Responses, SupportByProvider
 
 router = APIRouter()
 
 
-@router.post("/api/jobs")
+def _changes(
+    name: str, takes: type[BaseModel], *also: HTTPStatus, gives: type[BaseModel] = Responses[Nothing]
+) -> dict[str, Any]:
+    return described(name, gives, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, *also, takes=takes)
+
+
+@router.post(
+    "/api/jobs",
+    **described(
+        "jobs.create",
+        Responses[Created],
+        HTTPStatus.PAYMENT_REQUIRED,
+        HTTPStatus.CONFLICT,
+        takes=Bulk[JobSpecification],
+    ),
+)
 async def create(content: Body, here: Here, shared: Shared) -> JsonObject:
     """Create jobs: all of them or none."""
     items = read_bulk(JobSpecification, content)
@@ -56,7 +74,7 @@ def _objection(
     return verdict.refusal(job, around, shared.minimum_run_ms)
 
 
-@router.get("/api/jobs/retrieve")
+@router.get("/api/jobs/retrieve", **described("jobs.retrieve", Job, HTTPStatus.NOT_FOUND))
 async def retrieve(asked: Annotated[JobQuery, Query()], here: Here) -> JsonObject:
     """Show a job, with its updates and parameters whatever the flags say, as UCloud does."""
     job = await here.job(asked.id)
@@ -66,13 +84,13 @@ async def retrieve(asked: Annotated[JobQuery, Query()], here: Here) -> JsonObjec
     return render_job(job, project=project_of(job), resolved=resolve(job, asked, around))
 
 
-@router.get("/api/jobs/browse")
+@router.get("/api/jobs/browse", **described("jobs.browse", Page[Job]))
 async def browse(asked: Annotated[JobsQuery, Query()], here: Here) -> JsonObject:
     """List the workspace's jobs, newest first."""
     return await _list(asked, await here.jobs(), here)
 
 
-@router.post("/api/jobs/search")
+@router.post("/api/jobs/search", **described("jobs.search", Page[Job], takes=JobSearch))
 async def search(content: Body, here: Here) -> JsonObject:
     """List the workspace's jobs that have a text in their id, name or application's name."""
     asked = read(JobSearch, content)
@@ -104,19 +122,19 @@ async def _referred_to(here: Workspace, flags: JobFlags) -> verdict.Surroundings
     return verdict.Surroundings((), (), ())
 
 
-@router.post("/api/jobs/terminate")
+@router.post("/api/jobs/terminate", **_changes("jobs.terminate", Bulk[FindById]))
 async def terminate(content: Body, here: Here) -> JsonObject:
     """End jobs; their last update follows within a second or so."""
     return await _change(here, read_bulk(FindById, content), lambda _: {"terminate": True})
 
 
-@router.post("/api/jobs/suspend")
+@router.post("/api/jobs/suspend", **_changes("jobs.suspend", Bulk[FindById]))
 async def suspend(content: Body, here: Here) -> JsonObject:
     """Stop jobs' pods and their spending until they are unsuspended."""
     return await _change(here, read_bulk(FindById, content), lambda _: {"suspend": True})
 
 
-@router.post("/api/jobs/unsuspend")
+@router.post("/api/jobs/unsuspend", **_changes("jobs.unsuspend", Bulk[FindById], HTTPStatus.PAYMENT_REQUIRED))
 async def unsuspend(content: Body, here: Here, shared: Shared) -> JsonObject:
     """Let suspended jobs run again; refused where that would end them, as nobody can pay."""
     items = read_bulk(FindById, content)
@@ -135,7 +153,7 @@ async def _change(here: Workspace, items: Sequence[FindById], change: Change) ->
     return {"responses": [{} for _ in items]}
 
 
-@router.post("/api/jobs/rename")
+@router.post("/api/jobs/rename", **_changes("jobs.rename", Bulk[Renaming], gives=Nothing))
 async def rename(content: Body, here: Here) -> JsonObject:
     """Give jobs another name; an empty one takes it away."""
     items = read_bulk(Renaming, content)
@@ -147,7 +165,7 @@ def _renamed(title: str, _: UCloudJob) -> Mapping[str, object]:
     return {"name": title or None}
 
 
-@router.post("/api/jobs/updateLabels")
+@router.post("/api/jobs/updateLabels", **_changes("jobs.updateLabels", Bulk[Labelling], gives=Nothing))
 async def update_labels(content: Body, here: Here) -> JsonObject:
     """Give jobs these labels, and take all others away."""
     items = read_bulk(Labelling, content)
@@ -159,7 +177,7 @@ def _labelled(labels: Mapping[str, str], job: UCloudJob) -> Mapping[str, object]
     return {"labels": {**dict.fromkeys(job.spec.labels), **labels}}
 
 
-@router.get("/api/jobs/retrieveProducts")
+@router.get("/api/jobs/retrieveProducts", **described("jobs.retrieveProducts", SupportByProvider))
 async def retrieve_products(here: Here) -> JsonObject:
     """Show the products that jobs can run on, by provider, and what can be done there."""
     around = await here.surroundings()
@@ -170,7 +188,7 @@ async def retrieve_products(here: Here) -> JsonObject:
     return {"productsByProvider": by_provider}
 
 
-@router.post("/api/jobs/extend")
+@router.post("/api/jobs/extend", **_changes("jobs.extend", Bulk[Extension]))
 async def extend(content: Body, here: Here) -> JsonObject:
     """Give jobs more time; one without a time allocation has no end, and stays so."""
     items = read_bulk(Extension, content)

@@ -10,14 +10,16 @@ from ucloud_operator.gateway.asked import ProductFlags, ProductsQuery
 from ucloud_operator.gateway.calls.caller import Here
 from ucloud_operator.gateway.catalogue import place_of_product, render_product
 from ucloud_operator.gateway.errors import RefusalError, bad_request
+from ucloud_operator.gateway.openapi import described
 from ucloud_operator.gateway.pages import page
 from ucloud_operator.gateway.render import JsonObject
+from ucloud_operator.gateway.told import Page, ProductV2
 from ucloud_operator.gateway.verdict import Surroundings
 
 router = APIRouter()
 
 
-@router.get("/api/products/v2/browse")
+@router.get("/api/products/v2/browse", **described("products.v2.browse", Page[ProductV2]))
 async def browse(asked: Annotated[ProductsQuery, Query()], here: Here) -> JsonObject:
     """List products, by provider, category and name."""
     around = await here.surroundings()
@@ -25,7 +27,7 @@ async def browse(asked: Annotated[ProductsQuery, Query()], here: Here) -> JsonOb
     return page(found, asked, place=place_of_product, render=lambda product: _render(product, asked, around))
 
 
-@router.get("/api/products/v2/retrieve")
+@router.get("/api/products/v2/retrieve", **described("products.v2.retrieve", ProductV2, HTTPStatus.NOT_FOUND))
 async def retrieve(asked: Annotated[ProductFlags, Query()], here: Here) -> JsonObject:
     """Show one product."""
     if not (asked.filter_name and asked.filter_category and asked.filter_provider):
