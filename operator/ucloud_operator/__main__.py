@@ -129,6 +129,20 @@ def release(namespace: str, *, everything: bool) -> None:
 @click.option(
     "--root-namespace", default="root", show_default=True, help="the workspace that UCloud's clients are shown as Root"
 )
+@click.option(
+    "--client-seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    default=30,
+    show_default=True,
+    help="how long a client may take to send a request, and to take an answer",
+)
+@click.option(
+    "--connections",
+    type=click.IntRange(min=1),
+    default=500,
+    show_default=True,
+    help="how many there may be at once; more are refused",
+)
 @click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("--verbose", is_flag=True, help="say more")
 def gateway(  # noqa: PLR0913  # its options
@@ -139,6 +153,8 @@ def gateway(  # noqa: PLR0913  # its options
     leave_seconds: int,
     minimum_run_seconds: int,
     root_namespace: str,
+    client_seconds: float,
+    connections: int,
     log_format: str,
     verbose: bool,
 ) -> None:
@@ -150,6 +166,7 @@ def gateway(  # noqa: PLR0913  # its options
         import uvloop  # noqa: PLC0415  # an extra
 
         from ucloud_operator.gateway import app  # noqa: PLC0415  # the same
+        from ucloud_operator.gateway.connection import Limits  # noqa: PLC0415  # the same
     except ModuleNotFoundError as error:
         raise click.ClickException(f"{error}: pip install 'ucloud-operator[gateway]'") from error
     logs.configure(log_format, verbose=verbose)
@@ -159,6 +176,7 @@ def gateway(  # noqa: PLR0913  # its options
         metrics_port=metrics_port,
         leave_seconds=leave_seconds,
         logs_requests=verbose or log_format == "json",
+        limits=Limits(client_seconds, connections),
     )
     try:
         uvloop.run(app.run(serving, minimum_run_seconds=minimum_run_seconds, root=root_namespace))

@@ -1,16 +1,23 @@
 """Who calls the gateway without a right to, and what makes no sense: it is refused, and nothing is done by halves."""
 
+import base64
 import json
 import re
+import shutil
+import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import replace
+from http.client import HTTPConnection
+from itertools import count
 from pathlib import Path
 
 import pytest
 
 from devcluster import ALICE, BOB, EXAMPLE, Cluster
+from devcluster.components import _signing_key
 from devcluster.ports import free_port
-from tests.cluster.storytelling.gateway import Caller, gateway, nobody
+from tests.cluster.storytelling.gateway import Caller, Reply, gateway, nobody
 from tests.cluster.storytelling.lab import (
     LAB,
     Setting,
@@ -73,6 +80,46 @@ def test_a_token_is_worth_what_it_is_worth_at_that_moment(setting: Setting) -> N
     eventually(lambda: "has expired" in why_not(robot), within_seconds=40)
 
 
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="there is no openssl on the PATH")
+def test_a_token_that_has_expired_is_refused_by_the_api_server(setting: Setting) -> None:
+    """Signed with the API server's own key; the same is accepted while its time isn't over."""
+    setting.cluster.kubectl("create", "serviceaccount", "clockwork", f"--namespace={LAB}")
+    account = ("get", "serviceaccount", "clockwork", f"--namespace={LAB}", "--output=json")
+    uid = json.loads(setting.cluster.kubectl(*account))["metadata"]["uid"]
+    now = int(time.time())
+
+    def reply_until(end: int) -> Reply:
+        shown = signed(setting.cluster, uid, began=now - 7200, ends=end)
+        return Caller(setting.port, shown, LAB).get("/api/jobs/browse")
+
+    assert reply_until(now + 3600).why.startswith('Ucloudjobs.ucloud.dk is forbidden: User "system:serviceaccount:lab:')
+    expired = reply_until(now - 3600)
+    assert (expired.status, expired.why) == (403, "Bad token supplied, or it has expired")
+
+
+def signed(cluster: Cluster, uid: str, *, began: int, ends: int) -> str:
+    """A service account's token, made by hand."""
+    issuer = "https://kubernetes.default.svc.cluster.local"
+    claims = {
+        "iss": issuer,
+        "aud": [issuer],
+        "sub": f"system:serviceaccount:{LAB}:clockwork",
+        "iat": began,
+        "nbf": began,
+        "exp": ends,
+        "kubernetes.io": {"namespace": LAB, "serviceaccount": {"name": "clockwork", "uid": uid}},
+    }
+    parts = ({"alg": "RS256", "typ": "JWT"}, claims)
+    content = ".".join(in_base64(json.dumps(each).encode()) for each in parts)
+    command = ["openssl", "dgst", "-sha256", "-sign", str(_signing_key(cluster.state))]
+    signature = subprocess.run(command, input=content.encode(), stdout=subprocess.PIPE, check=True).stdout
+    return f"{content}.{in_base64(signature)}"
+
+
+def in_base64(content: bytes) -> str:
+    return base64.urlsafe_b64encode(content).decode().rstrip("=")
+
+
 def why_not(caller: Caller) -> str:
     reply = caller.get("/api/jobs/browse")
     return "" if reply.status == 200 else reply.why
@@ -83,14 +130,25 @@ CALLS = (
     ("GET", "/api/jobs/browse"),
     ("GET", "/api/jobs/retrieve?id=1"),
     ("POST", "/api/jobs"),
-    *(("POST", f"/api/jobs/{what}") for what in ("terminate", "suspend", "unsuspend", "extend")),
+    ("GET", "/api/jobs/retrieveProducts"),
+    ("GET", "/api/products/v2/browse"),
+    ("GET", "/api/products/v2/retrieve?filterName=plenty&filterCategory=plenty&filterProvider=lab"),
+    *(
+        ("POST", f"/api/jobs/{what}")
+        for what in ("search", "terminate", "suspend", "unsuspend", "extend", "rename", "updateLabels")
+    ),
 )
 
 
 def test_a_foreign_workspace_stays_foreign(setting: Setting) -> None:
     (created,) = setting.alice.post("/api/jobs", specification()).items
     before = setting.jobs()
-    bodies = {"/api/jobs": specification(), "/api/jobs/extend": {"jobId": created["id"], "requestedTime": {"hours": 1}}}
+    bodies = {
+        "/api/jobs": specification(),
+        "/api/jobs/extend": {"jobId": created["id"], "requestedTime": {"hours": 1}},
+        "/api/jobs/rename": {**created, "newTitle": "mine"},
+        "/api/jobs/updateLabels": {**created, "labels": {"mine": "yes"}},
+    }
 
     for bob in (setting.caller(BOB, LAB), setting.caller(BOB, "no-such-workspace")):
         for method, path in CALLS:
@@ -169,6 +227,14 @@ def test_a_job_that_makes_no_sense_is_refused_with_a_sentence(setting: Setting, 
         (b"\xff\xfe", "Invalid request supplied: Invalid JSON"),
         (b'{"items": [{"id": "1", "x": NaN}]}', "Invalid request supplied: Invalid JSON"),
         (b'{"items": ' + b"[" * 100_000, "Invalid request supplied: Invalid JSON"),
+        (b'{"items": [{"id": "\xe6"}]}', "Invalid request supplied: Invalid JSON"),
+        (b'{"items": [{"id": "\\ud800"}]}', "Invalid request supplied: Invalid JSON"),
+        (b'\xef\xbb\xbf{"items": [{"id": "1"}]}', "Invalid request supplied: Invalid JSON"),
+        ('{"items": [{"id": "1"}]}'.encode("utf-16"), "Invalid request supplied: Invalid JSON"),
+        (b'{"items": [{"id": "1", "x": ' + b"[" * 500 + b"]" * 500 + b"}]}", "Invalid request supplied: Invalid JSON"),
+        (b'{"items": [{"id": "1", "x": 1' + b"0" * 5000 + b"}]}", "Invalid request supplied: Invalid JSON"),
+        (b'{"items": [{"id": "1", "x": 1' + b"0" * 400 + b"}]}", "Invalid request supplied: it has a number that"),
+        (b'{"items": [{"id": "1", "x": 1e400}]}', "Invalid request supplied: it has a number that is too large"),
         (b"[]", "Invalid request supplied: Input should be an object"),
         (b"null", "Invalid request supplied: Input should be an object"),
         (b"{}", "Invalid request supplied: items: Field required"),
@@ -176,7 +242,7 @@ def test_a_job_that_makes_no_sense_is_refused_with_a_sentence(setting: Setting, 
         (b'{"items": []}', "Request must not be empty"),
         (json.dumps({"items": [{"id": "1"}] * 1001}).encode(), "Request cannot exceed 1000 items"),
     ],
-    ids=range(11),
+    ids=count(),
 )
 def test_a_body_that_makes_no_sense_is_refused_with_a_sentence(setting: Setting, content: bytes, why: str) -> None:
     for path in ("/api/jobs/terminate", "/api/jobs/suspend", "/api/jobs/unsuspend"):
@@ -208,6 +274,18 @@ def test_a_body_of_more_than_a_mebibyte_is_not_read(setting: Setting) -> None:
         ("GET", "/api/jobs/browse/"),
         ("GET", "/api/jobs/retrieve/../browse"),
         ("GET", "/api/jobs"),
+        ("GET", "//api/jobs/browse"),
+        ("GET", "/api//jobs/browse"),
+        ("GET", "/api/jobs/./browse"),
+        ("GET", "/api/%2e%2e/api/jobs/browse"),
+        ("GET", "/api/jobs/browse%00"),
+        ("GET", "/api/jobs/browse;x=y"),
+        ("GET", "/API/jobs/browse"),
+        ("GET", "http://127.0.0.1/api/jobs/browse"),
+        ("OPTIONS", "/api/jobs"),
+        ("OPTIONS", "*"),
+        ("TRACE", "/api/jobs/browse"),
+        ("PROPFIND", "/api/jobs/browse"),
         ("DELETE", "/api/jobs"),
         ("PUT", "/api/jobs/terminate"),
         ("POST", "/api/accounting/v2/browseWallets"),
@@ -219,10 +297,19 @@ def test_what_is_not_there_is_not_found(setting: Setting, method: str, path: str
     assert (reply.status, reply.why) == (404, "Not found")
 
 
+def test_head_is_not_among_them(setting: Setting) -> None:
+    connection = HTTPConnection("127.0.0.1", setting.port, timeout=120)
+    connection.request("HEAD", "/api/jobs/browse", headers={"Authorization": f"Bearer {setting.alice.token}"})
+    response = connection.getresponse()
+    assert (response.status, response.read()) == (404, b"")
+    connection.close()
+
+
 @pytest.mark.parametrize(
     ("query", "why"),
     [
         ("itemsToSkip=-1", "Invalid offset"),
+        ("itemsPerPage=1" + "0" * 5000, "Query.itemsPerPage: "),
         ("itemsPerPage=many", "Query.itemsPerPage: Input should be a valid integer"),
         ("consistency=SOMETIMES", "Query.consistency: Input should be 'PREFER' or 'REQUIRE'"),
     ],

@@ -20,6 +20,7 @@ from ucloud_operator.gateway import measures, reference
 from ucloud_operator.gateway.asked import sentence
 from ucloud_operator.gateway.calls import accounting, following, jobs, products
 from ucloud_operator.gateway.calls.caller import Services
+from ucloud_operator.gateway.connection import Limits, bounded
 from ucloud_operator.gateway.errors import NOT_FOUND, RefusalError, bad_request, from_kubernetes
 from ucloud_operator.gateway.leaving import LastAnswers, Leave, Server
 from ucloud_operator.gateway.openapi import document
@@ -48,6 +49,7 @@ class Serving:
     """0: nowhere."""
     leave_seconds: int = 0
     logs_requests: bool = False
+    limits: Limits
 
 
 def application(services: Services, *, logs_requests: bool = False) -> FastAPI:
@@ -84,6 +86,7 @@ async def run(serving: Serving, *, minimum_run_seconds: int, root: str) -> None:
             LastAnswers(app, leave),
             host=serving.host,
             port=serving.port,
+            http=bounded(serving.limits),
             log_config=None,
             access_log=False,
             server_header=False,

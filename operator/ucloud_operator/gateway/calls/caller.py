@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import Depends, Header, Request, Security
 from fastapi.security import HTTPBearer
+from starlette.requests import ClientDisconnect
 
 from ucloud_operator.gateway.asked import MAX_BODY_BYTES
 from ucloud_operator.gateway.cluster import Workspace, workspace_of
@@ -78,12 +79,15 @@ Here = Annotated[Workspace, Depends(workspace)]
 async def body(request: Request, _: Annotated[str, Depends(token)]) -> bytes:
     """Return the body, whatever its Content-Type says; RefusalError (413) if it is longer than a MiB."""
     content = bytearray()
-    async for chunk in request.stream():
-        content += chunk
-        if len(content) > MAX_BODY_BYTES:
-            raise RefusalError(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A request can't be longer than {MAX_BODY_BYTES} bytes"
-            )
+    try:
+        async for chunk in request.stream():
+            content += chunk
+            if len(content) > MAX_BODY_BYTES:
+                raise RefusalError(
+                    HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A request can't be longer than {MAX_BODY_BYTES} bytes"
+                )
+    except ClientDisconnect:
+        raise RefusalError(HTTPStatus.REQUEST_TIMEOUT, "The request has no end") from None  # nobody hears it
     return bytes(content)
 
 
