@@ -133,8 +133,9 @@ class BoundedProtocol(H11Protocol):
         self._refuse(bad_request(msg))
 
     def _watch(self) -> None:
-        """Let the clock run while a request is to come."""
-        if self.transport.is_closing() or self.conn.their_state not in {h11.IDLE, h11.SEND_BODY}:
+        """Let the clock run while a request is to come; a WebSocket is another protocol's business."""
+        is_ours = self.transport.get_protocol() is self and not self.transport.is_closing()
+        if not is_ours or self.conn.their_state not in {h11.IDLE, h11.SEND_BODY}:
             self._request_clock.stop()
         elif not self._request_clock.runs:
             self._request_clock.start(self.loop, self.chosen.client_seconds, self._give_up)
