@@ -132,6 +132,16 @@ def remove(setting: Setting, name: str) -> None:
     setting.cluster.kubectl("delete", "ucloudjob", name, f"--namespace={HERE}", "--wait=false")
 
 
+def test_numbers_of_parameters_come_back_as_they_were(setting: Setting, bob: Caller) -> None:
+    numbers = [2**53 + 1, 2**63 - 1, 1 - 2**63, LARGEST, 0.1, 1e300]
+    (created,) = bob.post("/api/jobs", specification(parameters={"numbers": numbers})).items
+    shown = bob.get(f"/api/jobs/retrieve?id={created['id']}").body["specification"]
+    assert isinstance(shown, dict)
+    assert shown["parameters"] == {"numbers": numbers}
+    assert list(map(type, shown["parameters"]["numbers"])) == list(map(type, numbers))
+    remove(setting, str(created["id"]))
+
+
 # What can be asked
 
 
