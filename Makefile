@@ -60,6 +60,10 @@ simulate: install  ## Tell random stories in simulated time until Ctrl-C (SEED=7
 chaos: install  ## Kill the operator, the API server and etcd at random under many jobs (ROUNDS=50 JOBS=100 SEED=7).
 	@$(RUN)/python -m tests.chaos $(if $(ROUNDS),--rounds=$(ROUNDS)) $(if $(JOBS),--jobs=$(JOBS)) $(if $(SEED),--seed=$(SEED))
 
+.PHONY: fuzz
+fuzz: install  ## Send the gateway requests at random, made of what /openapi.json says (MINUTES=10 SEED=7).
+	@FUZZ_MINUTES=$(or $(MINUTES),10) FUZZ_SEED=$(or $(SEED),1) $(RUN)/python -m pytest -q -s tests/cluster/test_gateway_fuzz.py
+
 .PHONY: bench
 bench: install  ## Measure how long the ledger takes, against what is promised, and what a change costs the operator.
 	@$(RUN)/python -m bench.ledger

@@ -6,7 +6,7 @@ strictly: a number is no text, and 1.0 no integer.
 
 from collections.abc import Iterable, Iterator, Mapping
 from math import isfinite
-from typing import Generic, Literal, TypeAlias, TypeVar
+from typing import Annotated, Generic, Literal, TypeAlias, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails, from_json
@@ -25,6 +25,9 @@ T = TypeVar("T", bound=BaseModel)
 ProductType: TypeAlias = Literal[
     "COMPUTE", "STORAGE", "INGRESS", "LICENSE", "NETWORK_IP", "PRIVATE_NETWORK", "INFERENCE"
 ]
+
+
+JobId = Annotated[str, Field(examples=["62348"])]
 
 
 class Query(Model):
@@ -121,7 +124,7 @@ class JobFlags(Query):
 class JobQuery(JobFlags):
     """What `jobs/retrieve` is asked."""
 
-    id: str
+    id: JobId
     """The job's id."""
 
 
@@ -142,7 +145,7 @@ class JobSearch(JobsQuery):
     @classmethod
     def _unpack_flags(cls, values: object) -> object:
         if isinstance(values, dict) and isinstance(flags := values.get("flags"), dict):
-            return {**flags, **values, "flags": None}
+            return {**flags, **values}
         return values
 
 
@@ -198,7 +201,7 @@ class JobSpecification(Model):
 class FindById(Model):
     """A job."""
 
-    id: str
+    id: JobId
 
 
 class FollowFrame(Model):
@@ -214,21 +217,21 @@ class FollowFrame(Model):
 class Renaming(Model):
     """Another name for a job; an empty one takes it away."""
 
-    id: str
+    id: JobId
     new_title: str
 
 
 class Labelling(Model):
     """The labels that a job has from now on, and no others."""
 
-    id: str
+    id: JobId
     labels: Mapping[str, str]
 
 
 class Extension(Model):
     """More time for a job."""
 
-    job_id: str
+    job_id: JobId
     requested_time: SimpleDuration
 
 
