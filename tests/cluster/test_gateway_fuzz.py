@@ -111,6 +111,7 @@ def test_no_request_is_answered_with_anything_else_than_what_is_described(settin
         str(Path(sys.executable).with_name("st")),
         "run",
         f"http://127.0.0.1:{setting.port}/openapi.json",
+        "--exclude-operation-id=jobs.follow",  # it has no end
         f"--checks={','.join(CHECKS)}",
         f"--seed={SEED}",
         "--continue-on-failure",

@@ -54,22 +54,24 @@ _WHY: Final = {
     HTTPStatus.BAD_GATEWAY: "The API server gives no usable answer.",
     HTTPStatus.SERVICE_UNAVAILABLE: "The gateway has too many connections.",
 }
+_EVENTS: Final = {"content": {"text/event-stream": {"schema": {"type": "string"}}}}
 DESCRIPTION: Final = """UCloud's HTTP calls over wallets and jobs in Kubernetes, with the rights of whoever calls.
 
 Numbers are whole, and amounts have up to 64 bits: JavaScript reads them exactly up to 2^53 only."""
 
 
 def described(
-    name: str, gives: type[BaseModel], *also: HTTPStatus, takes: type[BaseModel] | None = None
+    name: str, gives: type[BaseModel] | None, *also: HTTPStatus, takes: type[BaseModel] | None = None
 ) -> dict[str, Any]:
-    """Return what FastAPI is to be told of a call: its name in UCloud, its answers, and its body."""
+    """Return what FastAPI is to be told of a call: its name in UCloud, its answers (None: events), and its body."""
     statuses = (*_ALWAYS, *also, *((HTTPStatus.REQUEST_ENTITY_TOO_LARGE,) if takes else ()))
     errors = {status.value: {"model": Error, "description": _WHY[status]} for status in sorted(statuses)}
     schema = {"schema": _REFS[takes, "validation"]} if takes else {}
+    done = {"model": gives} if gives else _EVENTS
     return {
         "operation_id": name,
         "response_model": None,
-        "responses": {HTTPStatus.OK.value: {"model": gives, "description": "Done."}, **errors},
+        "responses": {HTTPStatus.OK.value: {**done, "description": "Done."}, **errors},
         "openapi_extra": {"requestBody": {"required": True, "content": {_JSON: schema}}} if takes else {},
     }
 
@@ -95,19 +97,23 @@ _JSON: Final = "application/json"
 
 
 def _finish(operation: dict[str, Any], examples: dict[str, Any]) -> None:
-    """Make the summary of the first sentence, let nothing be null that a query can't say, and give examples."""
+    """Make the summary of the first sentence, say how parameters are written, and give examples."""
     operation["summary"], _, operation["description"] = operation.get("description", "").partition("\n\n")
     operation["responses"].pop("422", None)  # FastAPI's own; ours is a 400
     for parameter in operation.get("parameters", ()):
-        parameter["schema"] = _without_null(parameter["schema"])
+        _say_how_it_is_written(parameter)
     if "request" in examples:
         operation["requestBody"]["content"][_JSON]["example"] = examples["request"]
     if "answer" in examples:
         operation["responses"]["200"]["content"][_JSON]["example"] = examples["answer"]
 
 
-def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
-    kinds = [kind for kind in schema.get("anyOf", ()) if kind != {"type": "null"}]
-    if len(kinds) != 1:
-        return schema
-    return {**{name: value for name, value in schema.items() if name != "anyOf"}, **kinds[0]}
+def _say_how_it_is_written(parameter: dict[str, Any]) -> None:
+    """A query has no null, and a parameter without a value counts as if it weren't there."""
+    schema: dict[str, Any] = parameter["schema"]
+    kinds = [kind for kind in schema.pop("anyOf", ()) if kind != {"type": "null"}]
+    schema |= kinds[0] if kinds else {}
+    if parameter["name"] == "filterLabels":
+        parameter["name"], parameter["schema"] = "filterLabels.<label>", {"type": "string"}
+    if parameter["in"] == "query" and not parameter["required"]:
+        parameter["allowEmptyValue"] = True

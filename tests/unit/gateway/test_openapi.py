@@ -45,7 +45,11 @@ def test_a_call_says_what_it_takes_and_every_answer_it_may_get(name: str) -> Non
     assert "Project" in [each["name"] for each in operation["parameters"] if each["in"] == "header"]
     assert {"200", "400", "403", "408", "429", "502", "503"} <= operation["responses"].keys()
     assert "422" not in operation["responses"]
-    assert all(each["content"]["application/json"]["schema"]["$ref"] for each in operation["responses"].values())
+    done = operation["responses"]["200"]["content"]
+    assert list(done) == ["text/event-stream" if name == "GET /api/jobs/follow" else "application/json"]
+    refused = [each for status, each in operation["responses"].items() if status != "200"]
+    errors = [each["content"]["application/json"]["schema"]["$ref"] for each in refused]
+    assert set(errors) == {"#/components/schemas/Error"}
     takes = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
     assert ("$ref" in takes) == ("413" in operation["responses"]) == name.startswith("POST ")
 

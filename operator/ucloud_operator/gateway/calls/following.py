@@ -18,6 +18,7 @@ from ucloud_operator.gateway.asked import FindById, FollowFrame
 from ucloud_operator.gateway.calls.caller import Here, Services, checked, enter
 from ucloud_operator.gateway.errors import NOT_FOUND, RefusalError, bad_request, from_kubernetes
 from ucloud_operator.gateway.following import NOTHING, follow
+from ucloud_operator.gateway.openapi import described
 from ucloud_operator.gateway.render import JsonObject
 from ucloud_operator.kube.errors import ApiError
 
@@ -34,9 +35,14 @@ UNREADABLE = 1007
 """A WebSocket's close code for a message that makes no sense."""
 
 
-@router.get("/api/jobs/follow")
+@router.get(
+    "/api/jobs/follow", response_class=StreamingResponse, **described("jobs.follow", None, HTTPStatus.NOT_FOUND)
+)
 async def follow_by_events(asked: Annotated[FindById, Query()], here: Here) -> StreamingResponse:
-    """Follow a job as server-sent events (`curl --no-buffer`); when it is over, an event `end` ends the stream."""
+    """Follow a job as server-sent events.
+
+    With `curl --no-buffer` they are seen as they come; when the job is over, an event `end` ends the stream.
+    """
     messages = follow(here, await here.job(asked.id))
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(_events(messages), media_type="text/event-stream", headers=headers)
