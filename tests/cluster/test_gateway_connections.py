@@ -78,6 +78,7 @@ def alices(setting: Setting) -> bytes:
 
 POST = b"POST /api/jobs/terminate HTTP/1.1\r\nHost: x\r\n"
 GET = b"GET /api/jobs/browse HTTP/1.1\r\nHost: x\r\n"
+SOCKET = b"GET /api/jobs HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: WebSocket\r\n"
 SLY = b"GET /api/jobs/browse HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
@@ -111,6 +112,8 @@ SLY = b"GET /api/jobs/browse HTTP/1.1\r\nHost: x\r\n\r\n"
         POST + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + SLY,
         POST + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n" + SLY,
         POST + b"Transfer-Encoding: chunked\r\n\r\n-1\r\n" + SLY,
+        SOCKET + b"Content-Length: 5\r\n\r\n",
+        SOCKET + b"Transfer-Encoding: chunked\r\n\r\n",
     ],
     ids=count(),
 )

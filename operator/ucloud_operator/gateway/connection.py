@@ -34,7 +34,6 @@ LINGER_SECONDS: Final = 5
 """How long, at most, the rest of a request that is answered already is read: so its sender gets to see the answer."""
 
 _HEADER_BYTES: Final = 2**14
-_AROUND_HEADER: Final = len(": \r\n")
 _ONCE: Final = frozenset({b"authorization", b"project", b"content-length", b"transfer-encoding"})
 
 
@@ -55,17 +54,28 @@ class StrictReader(h11.Connection):
     def next_event(self) -> type[h11.NEED_DATA | h11.PAUSED] | h11.Event:
         """Return what comes next; RemoteProtocolError if it isn't HTTP, or ambiguous."""
         event = super().next_event()
-        if isinstance(event, h11.Request):
-            names = [name.lower() for name, _ in event.headers.raw_items()]
-            if any(names.count(name) > 1 for name in _ONCE):
-                raise h11.RemoteProtocolError("a header is there twice")
-            if event.http_version not in {b"1.0", b"1.1"}:
-                raise h11.RemoteProtocolError("another version")
-            if sum(len(name) + len(value) + _AROUND_HEADER for name, value in event.headers) > _HEADER_BYTES:
-                raise h11.RemoteProtocolError("its headers are too long")
-            if {b"content-length", b"transfer-encoding"} <= set(names):
-                raise h11.RemoteProtocolError("a body has two lengths")
+        if isinstance(event, h11.Request) and (trouble := _trouble_with(event)):
+            raise h11.RemoteProtocolError(trouble)
         return event
+
+
+def _trouble_with(request: h11.Request) -> str:
+    """Return why a request isn't taken, or an empty string."""
+    names = [name.lower() for name, _ in request.headers.raw_items()]
+    has_body = {b"content-length", b"transfer-encoding"} & set(names)
+    upgrades = (b"upgrade", b"websocket") in ((name, value.lower()) for name, value in request.headers)
+    troubles = {
+        "another version": request.http_version not in {b"1.0", b"1.1"},
+        "its headers are too long": sum(map(_length, request.headers.raw_items())) > _HEADER_BYTES,
+        "a header is there twice": any(names.count(name) > 1 for name in _ONCE),
+        "a body has two lengths": len(has_body) > 1,
+        "a WebSocket begins with a body": upgrades and bool(has_body),  # whoever takes over would wait for it for ever
+    }
+    return next((trouble for trouble, is_there in troubles.items() if is_there), "")
+
+
+def _length(header: tuple[bytes, bytes]) -> int:
+    return len(b"%s: %s\r\n" % header)
 
 
 class BoundedProtocol(H11Protocol):
