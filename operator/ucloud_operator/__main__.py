@@ -139,7 +139,7 @@ def release(namespace: str, *, everything: bool) -> None:
 @click.option(
     "--connections",
     type=click.IntRange(min=1),
-    default=5000,
+    default=3000,
     show_default=True,
     help="how many there may be at once; more are refused",
 )

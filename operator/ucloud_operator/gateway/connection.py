@@ -41,8 +41,8 @@ class Limits(NamedTuple):
     """What an administrator chose."""
 
     client_seconds: float
-    """How long a client may take for a whole request, from the end of the last answer or the beginning of the
-    connection, and to take an answer."""
+    """How long a client may take for a whole request, from its first byte or the beginning of the connection, and to
+    take an answer."""
 
     connections: int
     """How many there may be at once."""
@@ -143,9 +143,14 @@ class BoundedProtocol(H11Protocol):
         self._refuse(bad_request(msg))
 
     def _watch(self) -> None:
-        """Let the clock run while a request is to come; a WebSocket is another protocol's business."""
+        """Let the clock run while a request comes, and for the first from the connection's beginning.
+
+        Between two requests uvicorn's own runs. A WebSocket is another protocol's business.
+        """
         is_ours = self.transport.get_protocol() is self and not self.transport.is_closing()
-        if not is_ours or self.conn.their_state not in {h11.IDLE, h11.SEND_BODY}:
+        begun, _ = self.conn.trailing_data
+        rests = self.conn.their_state is h11.IDLE and not begun and self.cycle is not None
+        if not is_ours or rests or self.conn.their_state not in {h11.IDLE, h11.SEND_BODY}:
             self._request_clock.stop()
         elif not self._request_clock.runs:
             self._request_clock.start(self.loop, self.chosen.client_seconds, self._give_up)
