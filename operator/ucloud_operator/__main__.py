@@ -139,7 +139,7 @@ def release(namespace: str, *, everything: bool) -> None:
 @click.option(
     "--connections",
     type=click.IntRange(min=1),
-    default=3000,
+    default=2000,
     show_default=True,
     help="how many there may be at once; more are refused",
 )
@@ -175,8 +175,8 @@ def gateway(  # noqa: PLR0913  # its options
         port=http_port,
         metrics_port=metrics_port,
         leave_seconds=leave_seconds,
-        logs_requests=verbose or log_format == "json",
         limits=Limits(client_seconds, connections),
+        logs_requests=verbose or log_format == "json",
     )
     try:
         uvloop.run(app.run(serving, minimum_run_seconds=minimum_run_seconds, root=root_namespace))

@@ -176,7 +176,16 @@ def test_who_never_ends_a_request_is_ended(setting: Setting, begun: bytes, *, dr
 
 def test_who_asks_nothing_is_answered_nothing(setting: Setting) -> None:
     assert answers(setting) == []
-    assert [each.status for each in answers(setting, SLY)] == [403]
+
+
+def test_a_connection_that_rests_between_two_requests_is_kept(setting: Setting) -> None:
+    """For longer than a request may take: another one, begun after its answer, is over before its next request."""
+    with closing(connection(setting)) as resting:
+        resting.sendall(SLY)
+        assert resting.recv(65536).startswith(b"HTTP/1.1 403")
+        assert [each.status for each in answers(setting, b"GET /")] == [408]
+        resting.sendall(GET + b"Connection: close\r\n\r\n")
+        assert [each.status for each in replies(all_of(resting))] == [403]
 
 
 def drip(opened: socket.socket) -> None:

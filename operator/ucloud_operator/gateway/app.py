@@ -48,8 +48,8 @@ class Serving:
     metrics_port: int = 0
     """0: nowhere."""
     leave_seconds: int = 0
-    logs_requests: bool = False
     limits: Limits
+    logs_requests: bool = False
 
 
 def application(services: Services, *, logs_requests: bool = False) -> FastAPI:

@@ -41,8 +41,7 @@ class Limits(NamedTuple):
     """What an administrator chose."""
 
     client_seconds: float
-    """How long a client may take for a whole request, from its first byte or the beginning of the connection, and to
-    take an answer."""
+    """How long a client may take for a whole request, from its first byte on, and to take an answer."""
 
     connections: int
     """How many there may be at once."""
@@ -143,25 +142,30 @@ class BoundedProtocol(H11Protocol):
         self._refuse(bad_request(msg))
 
     def _watch(self) -> None:
-        """Let the clock run while a request comes, and for the first from the connection's beginning.
-
-        Between two requests uvicorn's own runs. A WebSocket is another protocol's business.
-        """
+        """Let the clock run while a request is to come; a WebSocket is another protocol's business."""
         is_ours = self.transport.get_protocol() is self and not self.transport.is_closing()
-        begun, _ = self.conn.trailing_data
-        rests = self.conn.their_state is h11.IDLE and not begun and self.cycle is not None
-        if not is_ours or rests or self.conn.their_state not in {h11.IDLE, h11.SEND_BODY}:
+        if not is_ours or self._rests or self.conn.their_state not in {h11.IDLE, h11.SEND_BODY}:
             self._request_clock.stop()
         elif not self._request_clock.runs:
             self._request_clock.start(self.loop, self.chosen.client_seconds, self._give_up)
 
+    @property
+    def _rests(self) -> bool:
+        """Whether it is between two requests: uvicorn ends it when that lasts too long."""
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is not None and self._is_at_a_beginning
+
+    @property
+    def _is_at_a_beginning(self) -> bool:
+        begun, _ = self.conn.trailing_data
+        return self.conn.their_state is h11.IDLE and not begun
+
     def _give_up(self) -> None:
         """Answer a request that took too long; where none was begun, there is nothing to answer."""
-        begun, _ = self.conn.trailing_data
-        if self.conn.their_state is h11.IDLE and not begun:
+        if self._is_at_a_beginning:
             self.transport.close()
-            return
-        self._refuse(RefusalError(HTTPStatus.REQUEST_TIMEOUT, "The request took too long"))
+        else:
+            self._refuse(RefusalError(HTTPStatus.REQUEST_TIMEOUT, "The request took too long"))
 
     def _refuse(self, refusal: RefusalError) -> None:
         """Answer, unless an answer is on its way already, and end the connection; who reads from it reads no more."""
