@@ -32,5 +32,6 @@ def configure(log_format: str, *, verbose: bool) -> None:
     )
     logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, handlers=[handler], force=True)
     logging.getLogger("kopf.objects").setLevel(logging.WARNING)  # it has a line for every event
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # it tells WebSockets' paths, headers and frames
     for noisy in ("asyncio", "urllib3", "kubernetes", "aiohttp", "kopf._core.reactor"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -142,6 +142,20 @@ def followers(port: int) -> dict[str, float]:
     return {it.labels["protocol"]: it.value for it in samples if it.name == "ucloud_gateway_followers"}
 
 
+async def test_nothing_that_a_websocket_carries_is_in_the_log(lab: Cluster, tmp_path: Path) -> None:
+    log = tmp_path / "gateway.log"
+    with begun(lab.kubeconfig, log) as (_, port):
+        address = f"http://127.0.0.1:{port}/api/jobs?secret=in-the-query"
+        shown = {"Authorization": "Bearer in-the-header"}
+        asked = {"call": "jobs.follow", "streamId": "0", "payload": {"id": "1"}, "bearer": "in-the-frame"}
+        async with aiohttp.ClientSession() as session, session.ws_connect(address, headers=shown) as socket:
+            await socket.send_json(asked)
+            assert (await socket.receive_json(timeout=60))["status"] == 403
+        await asyncio.to_thread(eventually, lambda: "WEBSOCKET /api/jobs: 101" in log.read_text(), within_seconds=60)
+    for secret in ("in-the-query", "in-the-header", "in-the-frame"):
+        assert secret not in log.read_text()
+
+
 def test_who_takes_leave_answers_still_but_on_no_old_connection(lab: Cluster, tmp_path: Path) -> None:
     shown = {"Authorization": f"Bearer {token(lab.state, ALICE)}", "Project": LAB}
 

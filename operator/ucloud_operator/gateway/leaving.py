@@ -9,6 +9,7 @@ that doesn't know whether it was heard. So there are some seconds in which every
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -16,9 +17,12 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 if TYPE_CHECKING:
+    import socket
     from types import FrameType
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -35,6 +39,11 @@ class Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, leave: Leave) -> None:
         super().__init__(config)
         self._leave = leave
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to answer, and say so: uvicorn itself isn't listened to, as it tells too much."""
+        await super().startup(sockets)
+        logger.info("listening on http://%s:%d", self.config.host, self.config.port)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Hear a signal."""

@@ -143,7 +143,7 @@ def bound(namespace: str, user: User, role: str) -> Manifest:
 def assert_no_token_in(log: Path, cluster: Cluster) -> None:
     """The gateway was talked to, and said nothing of who they were."""
     said = log.read_text()
-    assert "Uvicorn running" in said
+    assert "listening on http://" in said
     for user in (ADMIN, ALICE, BOB, EXAMPLE):
         assert token(cluster.state, user) not in said
 
