@@ -127,6 +127,7 @@ def why_not(caller: Caller) -> str:
 
 CALLS = (
     ("GET", "/api/accounting/v2/browseWallets"),
+    *(("POST", f"/api/accounting/v2/{what}Allocate") for what in ("root", "sub")),
     ("GET", "/api/jobs/browse"),
     ("GET", "/api/jobs/retrieve?id=1"),
     ("POST", "/api/jobs"),
@@ -143,7 +144,11 @@ CALLS = (
 def test_a_foreign_workspace_stays_foreign(setting: Setting) -> None:
     (created,) = setting.alice.post("/api/jobs", specification()).items
     before = setting.jobs()
+    category = {"name": "plenty", "provider": "lab"}
+    allocation = {"category": category, "quota": 1, "start": 1, "end": 2, "owner": {"type": "user", "username": "bob"}}
     bodies = {
+        "/api/accounting/v2/rootAllocate": allocation,
+        "/api/accounting/v2/subAllocate": allocation,
         "/api/jobs": specification(),
         "/api/jobs/extend": {"jobId": created["id"], "requestedTime": {"hours": 1}},
         "/api/jobs/rename": {**created, "newTitle": "mine"},

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
@@ -16,6 +17,7 @@ from ucloud_operator.api import Application, ComputeProduct, UCloudJob, Wallet
 from ucloud_operator.api.common import DNS_LABEL_PATTERN
 from ucloud_operator.api.job import MAX_NAME_LENGTH
 from ucloud_operator.gateway.errors import NOT_FOUND, RefusalError, bad_request, from_kubernetes
+from ucloud_operator.gateway.grants import granted
 from ucloud_operator.gateway.verdict import Surroundings
 from ucloud_operator.kube.errors import AlreadyExists, ApiError, Conflict, NotFound, ServerError, Unreachable
 from ucloud_operator.kube.objects import section, text
@@ -31,7 +33,9 @@ from ucloud_operator.kube.resources import (
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+    from ucloud_operator.gateway.grants import Grant
     from ucloud_operator.kube.client import Client
+    from ucloud_operator.kube.objects import Json
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -127,6 +131,20 @@ class Workspace:
             also = f"; these jobs were created all the same: {', '.join(stay)}" if stay else ""
         return unless_refused(outcomes, also)
 
+    async def grant(self, grants: Sequence[Grant]) -> None:
+        """Add allocations to wallets, to each wallet all of its own at once.
+
+        If that fails for one, the refusal names the allocations that were added to others.
+        """
+        of_wallet: dict[str, list[Grant]] = {}
+        for each in grants:
+            of_wallet.setdefault(each.wallet.key, []).append(each)
+        outcomes = dict(zip(of_wallet, await _in_turn(list(of_wallet.values()), self._grant), strict=False))
+        done = {key for key, outcome in outcomes.items() if outcome is None}
+        added = [each.allocation_id for each in grants if each.wallet.key in done]
+        also = f"; these allocations were added all the same: {', '.join(added)}" if added else ""
+        unless_refused([outcomes.get(each.wallet.key) for each in grants], also)
+
     async def change(self, changes: Sequence[tuple[str, Change]]) -> None:
         """Change jobs, by name.
 
@@ -144,17 +162,39 @@ class Workspace:
         change(await self.job(name))
 
     async def _change(self, name: str, change: Change) -> None:
+        await self._revise(UCLOUDJOBS, name, lambda raw: change(UCloudJob.model_validate(raw)), self.namespace)
+
+    async def _grant(self, grants: Sequence[Grant]) -> None:
+        wallet = grants[0].wallet.metadata
+
+        def change(raw: Json) -> Mapping[str, object]:
+            return granted(section(raw, "spec"), grants)
+
+        try:
+            await self._revise(WALLETS, wallet.name, change, wallet.namespace)
+        except (ServerError, Unreachable) as error:
+            if isinstance(error, Unreachable) and not error.ambiguous:
+                raise
+            with suppress(ApiError):
+                if not change(await self.client.get(WALLETS, wallet.name, namespace=wallet.namespace)):
+                    return  # it was made all the same
+            what = f"wallet '{wallet.name}' got {', '.join(each.allocation_id for each in grants)}"
+            why = f"Kubernetes gave no usable answer: look whether {what} before you ask again"
+            raise RefusalError(HTTPStatus.BAD_GATEWAY, why) from error
+
+    async def _revise(
+        self, resource: Resource, name: str, change: Callable[[Json], Mapping[str, object]], namespace: str | None
+    ) -> None:
+        """Patch what `change` says into an object's spec, anew if somebody else's write came in between."""
         attempt = 1
         while True:
-            job = await self.job(name)
-            spec = change(job)
+            raw = await self.client.get(resource, name, namespace=namespace)
+            spec = change(raw)
             if not spec:
                 return
-            version = job.metadata.resource_version
+            version = text(section(raw, "metadata"), "resourceVersion")
             try:
-                await self.client.patch(
-                    UCLOUDJOBS, name, {"spec": spec}, namespace=self.namespace, resource_version=version
-                )
+                await self.client.patch(resource, name, {"spec": spec}, namespace=namespace, resource_version=version)
             except Conflict:
                 if attempt == ATTEMPTS:
                     raise

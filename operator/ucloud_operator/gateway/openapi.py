@@ -17,6 +17,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
 from ucloud_operator.gateway.asked import Bulk, Extension, FindById, JobSearch, JobSpecification, Labelling, Renaming
+from ucloud_operator.gateway.grants import RootAllocation, SubAllocation
 from ucloud_operator.gateway.told import Error
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ _BODIES: Final[tuple[type[BaseModel], ...]] = (
     Bulk[Extension],
     Bulk[Renaming],
     Bulk[Labelling],
+    Bulk[RootAllocation],
+    Bulk[SubAllocation],
     JobSearch,
 )
 _REFS, _SCHEMAS = models_json_schema([(body, "validation") for body in _BODIES], ref_template=f"{_REF}{{model}}")

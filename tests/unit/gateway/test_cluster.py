@@ -7,13 +7,17 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.unit.kube.scripted import HurriedClock, ScriptedApi, refusal, thing
+from ucloud_operator.api import Wallet
 from ucloud_operator.gateway.cluster import Workspace, is_namespace_name, new_name
 from ucloud_operator.gateway.errors import RefusalError
+from ucloud_operator.gateway.grants import Grant, RootAllocation
 from ucloud_operator.kube.client import Client
 
 JOBS = "/apis/ucloud.dk/v1alpha1/namespaces/lab/ucloudjobs"
 SPEC = {"application": {"name": "app", "version": "1"}, "product": {"id": "p", "category": "c", "provider": "o"}}
+WALLET = "/apis/ucloud.dk/v1alpha1/namespaces/lab/wallets/cpu"
 NAME = "1795988049298401"
+ATTEMPTS_OF_A_CLIENT = 4
 
 
 @pytest.fixture
@@ -71,6 +75,60 @@ async def test_a_change_that_another_overtook_is_made_anew(api: ScriptedApi, lab
     sent = [json.loads(each) for each in api.bodies if each]
     assert [each["metadata"]["resourceVersion"] for each in sent] == ["1", "2"]
     assert [each["spec"] for each in sent] == [{"terminate": True}] * 2
+
+
+def wallet(version: int, *allocations: str) -> dict[str, object]:
+    groups = [{"allocations": [{"id": each, "quota": 1} for each in allocations]}]
+    return {**thing("cpu", version, namespace="lab"), "spec": {"allocationGroups": groups}}
+
+
+def grant(allocation_id: str) -> Grant:
+    asked = {"category": {"name": "cpu", "provider": "us"}, "quota": 2, "start": 0, "end": 1}
+    spec = {
+        "owner": {"type": "project", "projectId": "lab"},
+        "paysFor": {"name": "cpu", "provider": "us", "accountingFrequency": "PERIODIC_HOUR"},
+    }
+    parsed = Wallet.model_validate({"metadata": {"name": "cpu", "namespace": "lab"}, "spec": spec})
+    return Grant(parsed, None, allocation_id, RootAllocation.model_validate(asked), by="bob", at_ms=0)
+
+
+async def test_a_top_up_that_the_operator_overtook_is_made_anew_and_once(api: ScriptedApi, lab: Workspace) -> None:
+    api.answers("GET", WALLET, wallet(1, "a"))
+    api.answers("PATCH", WALLET, refusal(409, "Conflict"), status=409)
+    api.answers("GET", WALLET, wallet(2, "a", "b", "2"))
+    api.answers("PATCH", WALLET, wallet(3))
+    await lab.grant([grant("2"), grant("3")])
+    first, second = (json.loads(each) for each in api.bodies if each)
+    assert [each["metadata"]["resourceVersion"] for each in (first, second)] == ["1", "2"]
+    ids = [[each["id"] for each in sent["spec"]["allocationGroups"][0]["allocations"]] for sent in (first, second)]
+    assert ids == [["a", "2", "3"], ["a", "b", "2", "3"]]
+
+
+async def test_a_top_up_that_was_made_by_a_request_whose_answer_was_lost_is_not_made_again(
+    api: ScriptedApi, lab: Workspace
+) -> None:
+    api.answers("GET", WALLET, wallet(1))
+    api.answers("PATCH", WALLET, refusal(409, "Conflict"), status=409)
+    api.answers("GET", WALLET, wallet(2, "2"))
+    await lab.grant([grant("2")])
+
+
+async def test_a_top_up_whose_answer_says_nothing_is_looked_for(api: ScriptedApi, lab: Workspace) -> None:
+    api.answers("GET", WALLET, wallet(1))
+    for _ in range(ATTEMPTS_OF_A_CLIENT):
+        api.answers("PATCH", WALLET, refusal(500, "InternalError"), status=500)
+    api.answers("GET", WALLET, wallet(2, "2"))
+    await lab.grant([grant("2")])
+
+
+async def test_a_top_up_that_may_have_been_made_is_named(api: ScriptedApi, lab: Workspace) -> None:
+    api.answers("GET", WALLET, wallet(1))
+    for _ in range(ATTEMPTS_OF_A_CLIENT):
+        api.answers("PATCH", WALLET, refusal(500, "InternalError"), status=500)
+    api.answers("GET", WALLET, wallet(1))
+    with pytest.raises(RefusalError, match="look whether wallet 'cpu' got 2 before you ask again") as refused:
+        await lab.grant([grant("2")])
+    assert refused.value.status == 502
 
 
 def test_names_of_jobs_are_numbers_that_grow_and_names_of_pods_can_be_made_of_them() -> None:
