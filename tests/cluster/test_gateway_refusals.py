@@ -127,8 +127,10 @@ def why_not(caller: Caller) -> str:
 
 CALLS = (
     ("GET", "/api/accounting/v2/browseWallets"),
+    ("GET", "/api/accounting/v2/browseForecasts"),
     *(("POST", f"/api/accounting/v2/{what}Allocate") for what in ("root", "sub")),
     ("GET", "/api/jobs/browse"),
+    ("GET", "/api/jobs/browseCosts"),
     ("GET", "/api/jobs/retrieve?id=1"),
     ("POST", "/api/jobs"),
     ("GET", "/api/jobs/retrieveProducts"),

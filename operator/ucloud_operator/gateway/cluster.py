@@ -24,6 +24,7 @@ from ucloud_operator.kube.objects import section, text
 from ucloud_operator.kube.resources import (
     APPLICATIONS,
     COMPUTEPRODUCTS,
+    SELFSUBJECTACCESSREVIEWS,
     SELFSUBJECTREVIEWS,
     UCLOUDJOBS,
     WALLETS,
@@ -107,11 +108,28 @@ class Workspace:
         except NotFound as error:
             raise RefusalError(HTTPStatus.NOT_FOUND, NOT_FOUND) from error
 
+    async def applications(self) -> Sequence[Application]:
+        """Return what jobs can run."""
+        return await self._list(APPLICATIONS, Application.model_validate)
+
+    async def may(self, verb: str, resource: Resource) -> bool:
+        """Whether the caller has a right on all objects of a kind here, as the API server would decide now."""
+        asked = {"namespace": self.namespace, "verb": verb, "group": resource.group, "resource": resource.plural}
+        review = await self.client.create(
+            SELFSUBJECTACCESSREVIEWS,
+            {
+                "apiVersion": SELFSUBJECTACCESSREVIEWS.api_version,
+                "kind": SELFSUBJECTACCESSREVIEWS.kind,
+                "spec": {"resourceAttributes": asked},
+            },
+        )
+        return section(review, "status").get("allowed") is True
+
     async def surroundings(self) -> Surroundings:
         """Return what its jobs can run and be paid with."""
         products, applications, wallets = await asyncio.gather(
             self._list(COMPUTEPRODUCTS, ComputeProduct.model_validate),
-            self._list(APPLICATIONS, Application.model_validate),
+            self.applications(),
             self.wallets(),
         )
         return Surroundings(products, applications, wallets)

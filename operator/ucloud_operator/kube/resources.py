@@ -65,3 +65,6 @@ LEDGERCHECKPOINTS = Resource("ucloud.dk", "v1alpha1", "ledgercheckpoints", "Ledg
 SELFSUBJECTREVIEWS = Resource(
     "authentication.k8s.io", "v1", "selfsubjectreviews", "SelfSubjectReview", namespaced=False
 )
+SELFSUBJECTACCESSREVIEWS = Resource(
+    "authorization.k8s.io", "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", namespaced=False
+)

@@ -39,7 +39,9 @@ def test_every_reference_leads_somewhere_and_every_schema_is_referred_to() -> No
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_a_call_says_what_it_takes_and_every_answer_it_may_get(name: str) -> None:
     operation = OPERATIONS[name]
-    assert re.fullmatch(r"(accounting\.v2|products\.v2|jobs)\.[a-zA-Z]+", operation["operationId"])
+    assert re.fullmatch(
+        r"(accounting\.v2|products\.v2|jobs|applications|workspace)\.[a-zA-Z]+", operation["operationId"]
+    )
     assert operation["summary"].endswith(".")
     assert operation["security"] == [{"HTTPBearer": []}]
     assert "Project" in [each["name"] for each in operation["parameters"] if each["in"] == "header"]
