@@ -274,7 +274,7 @@ def test_a_body_of_more_than_a_mebibyte_is_not_read(setting: Setting) -> None:
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("GET", "/"),
+        ("POST", "/"),
         ("GET", "/api"),
         ("POST", "/docs"),
         ("GET", "/docs/"),

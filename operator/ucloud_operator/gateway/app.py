@@ -18,7 +18,7 @@ from starlette.exceptions import HTTPException
 from ucloud_operator import scraping
 from ucloud_operator.gateway import measures, reference
 from ucloud_operator.gateway.asked import sentence
-from ucloud_operator.gateway.calls import accounting, following, grants, jobs, outlook, products
+from ucloud_operator.gateway.calls import accounting, following, grants, jobs, outlook, products, webpage
 from ucloud_operator.gateway.calls.caller import Services
 from ucloud_operator.gateway.connection import Limits, bounded
 from ucloud_operator.gateway.errors import NOT_FOUND, RefusalError, bad_request, from_kubernetes
@@ -57,7 +57,7 @@ def application(services: Services, *, logs_requests: bool = False) -> FastAPI:
     app = FastAPI(openapi_url=None, redirect_slashes=False)
     app.add_middleware(measures.Measured, log=logs_requests)
     app.state.services = services
-    for calls in (accounting, following, grants, jobs, outlook, products):
+    for calls in (accounting, following, grants, jobs, outlook, products, webpage):
         app.include_router(calls.router)
     for path, show in ((measures.HEALTH, _healthz), ("/openapi.json", _openapi), ("/docs", _reference)):
         app.add_api_route(path, show, methods=["GET"], include_in_schema=False)

@@ -134,7 +134,7 @@ def bound(namespace: str, user: User, role: str) -> Manifest:
     return {
         "apiVersion": f"{RBAC}/v1",
         "kind": "RoleBinding",
-        "metadata": {"name": user.name, "namespace": namespace},
+        "metadata": {"name": f"{user.name}-{role}", "namespace": namespace},
         "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": role},
         "subjects": [{"apiGroup": RBAC, "kind": "User", "name": user.username}],
     }
