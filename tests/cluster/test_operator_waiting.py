@@ -1,6 +1,7 @@
 """What a job needs and isn't there (yet): people apply a folder of manifests in any order."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -98,7 +99,7 @@ async def test_a_parent_wallet_that_never_comes_ends_the_job(story: Story) -> No
     job = await home.job()
     ended = await job.ends(FAILURE, "ParentNotFound")
     assert f"there is no wallet {faculty.namespace}/credits" in str(ended.status.message)
-    assert str(ended.status.message).startswith("Waited 3 s for wallet 'credits' to become usable (")
+    assert re.match(r"Waited \d+ s for wallet 'credits' to become usable \(", str(ended.status.message))
     assert home.account.now.status.locked
 
 
