@@ -192,6 +192,7 @@ def test_one_product_is_shown_with_what_the_workspace_has_for_it(setting: Settin
     (paying,) = bob.get("/api/accounting/v2/browseWallets").items
     assert {name: paying[name] for name in numbers} == numbers
     assert all(type(paying[name]) is int for name in numbers)
+    assert admin.patch(status, {"status": dict.fromkeys(numbers)}).allowed  # other tests have the same cluster
 
     unknown = bob.get(path.replace("filterName=plenty", "filterName=nothing"))
     assert (unknown.status, unknown.why) == (404, "Unknown product")
