@@ -28,6 +28,11 @@ async def listen(host: str, port: int, answers: Mapping[str, Answer]) -> web.App
     return runner
 
 
+async def live(_: web.Request) -> web.Response:
+    """Say that the process still comes to answer."""
+    return web.Response(text="ok")
+
+
 async def scrape(_: web.Request) -> web.Response:
     """Tell Prometheus everything that is counted in this process."""
     return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import signal
+import socket
 import urllib.request
 from contextlib import suppress
 from http.client import HTTPConnection
@@ -25,6 +26,7 @@ from tests.monitoring.queries import ADDED_BY_PROMETHEUS, GATEWAY_QUERIES, group
 LAB = "served"
 FOLLOW = "/api/jobs/follow"
 WALLETS = "/api/accounting/v2/browseWallets"
+HEALTH = "/healthz"
 
 
 @pytest.fixture(scope="module")
@@ -33,10 +35,21 @@ def lab(cluster: Cluster) -> Cluster:
     return cluster
 
 
-def scrape(port: int) -> str:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as response:
+def scrape(port: int, path: str = "/metrics") -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=30) as response:
         told: str = response.read().decode()
         return told
+
+
+def test_a_gateway_that_is_full_is_not_ready_and_lives(lab: Cluster, tmp_path: Path) -> None:
+    """Whoever takes up all connections mustn't have it restarted as well."""
+    metrics_port, log = free_port(), tmp_path / "gateway.log"
+    with (
+        gateway(lab.kubeconfig, log, f"--metrics-port={metrics_port}", "--connections=1") as port,
+        socket.create_connection(("127.0.0.1", port)),
+    ):
+        eventually(lambda: Caller(port, None).get(HEALTH).status == 503)
+        assert scrape(metrics_port, HEALTH) == "ok"
 
 
 def test_a_scrape_has_what_is_asked_for_and_does_not_grow_with_what_callers_choose(

@@ -78,7 +78,7 @@ async def run(serving: Serving, *, minimum_run_seconds: int, root: str) -> None:
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(Client(lambda: access, on_call=measures.count, most_connections=None))
         if serving.metrics_port:
-            answers = {"/metrics": scraping.scrape}
+            answers = {"/metrics": scraping.scrape, measures.HEALTH: scraping.live}
             scraped = await scraping.listen(serving.host, serving.metrics_port, answers)
             stack.push_async_callback(scraped.cleanup)
         app = application(Services(client, 1000 * minimum_run_seconds, root), logs_requests=serving.logs_requests)

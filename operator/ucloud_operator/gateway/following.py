@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
+from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 from ucloud_operator.api import UCloudJob
 from ucloud_operator.gateway.errors import NOT_FOUND, RefusalError
@@ -23,7 +24,7 @@ from ucloud_operator.kube.resources import UCLOUDJOBS
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
-    from ucloud_operator.api import JobUpdate
+    from ucloud_operator.api import JobState, JobUpdate
     from ucloud_operator.gateway.cluster import Workspace
     from ucloud_operator.gateway.render import JsonObject
 
@@ -45,47 +46,62 @@ async def follow(here: Workspace, job: UCloudJob) -> AsyncGenerator[JsonObject]:
     yield {**NOTHING, "initialJob": render_job(job, project=project_of(job))}
     if job.is_final:
         return
-    async with aclosing(_versions(here, job)) as versions:
+    seen, changes = Seen.of(job), _versions(here, job.metadata.name, job.metadata.uid, job.metadata.resource_version)
+    del job  # as below: thousands may follow, each for hours, so nobody keeps what was told
+    async with aclosing(changes) as versions:
         async for version in versions:
-            if told := news(job, version):
+            if told := news(seen, version):
                 yield told
-            job = version
-            if job.is_final:
+            if version.is_final:
                 return
+            seen = Seen.of(version)
+            del version
 
 
-def news(before: UCloudJob, now: UCloudJob) -> JsonObject | None:
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a follower knows of a job, as far as it takes to tell what is new."""
+
+    state: JobState | None
+    update: JobUpdate | None
+    """The last one."""
+
+    @classmethod
+    def of(cls, job: UCloudJob) -> Self:
+        """Return what somebody knows who has been told all."""
+        return cls(job.status.state, job.status.updates[-1] if job.status.updates else None)
+
+
+def news(seen: Seen, job: UCloudJob) -> JsonObject | None:
     """Return what a follower is told of a change: new updates, and the status if its state is another."""
-    updates = _fresh(before.status.updates, now.status.updates)
-    changed = before.status.state is not now.status.state
+    updates = _fresh(seen.update, job.status.updates)
+    changed = seen.state is not job.status.state
     if not updates and not changed:
         return None
     return {
         **NOTHING,
         "updates": [render_update(update) for update in updates],
-        "newStatus": render_status(now.status) if changed else None,
+        "newStatus": render_status(job.status) if changed else None,
     }
 
 
-def _fresh(before: Sequence[JobUpdate], now: Sequence[JobUpdate]) -> Sequence[JobUpdate]:
-    """Return the updates that came; older ones may have been dropped meanwhile."""
-    if not before or before[-1] not in now:
-        return now
-    return now[len(now) - now[::-1].index(before[-1]) :]
+def _fresh(last: JobUpdate | None, updates: Sequence[JobUpdate]) -> Sequence[JobUpdate]:
+    """Return the updates that came after one; those before it, and itself, may have been dropped meanwhile."""
+    if last is None or last not in updates:
+        return updates
+    return updates[len(updates) - updates[::-1].index(last) :]
 
 
-async def _versions(here: Workspace, job: UCloudJob) -> AsyncGenerator[UCloudJob]:
-    """Yield what the job becomes, each time that it is written."""
-    name, uid = job.metadata.name, job.metadata.uid
-    position = job.metadata.resource_version
+async def _versions(here: Workspace, name: str, uid: str, position: str) -> AsyncGenerator[UCloudJob]:
+    """Yield what a job becomes from one version on, each time that it is written."""
     backoff = Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
     while True:
         try:
             if not position:
-                job = await here.job(name)
-                _insist_on(uid, job)
+                job = _same(uid, await here.job(name))
                 position = job.metadata.resource_version
                 yield job
+                del job
             async with here.client.watch(
                 UCLOUDJOBS,
                 resource_version=position,
@@ -98,9 +114,8 @@ async def _versions(here: Workspace, job: UCloudJob) -> AsyncGenerator[UCloudJob
                         raise RefusalError(HTTPStatus.NOT_FOUND, NOT_FOUND)
                     position = text(section(event.object, "metadata"), "resourceVersion")
                     if event.type != "BOOKMARK":
-                        job = UCloudJob.model_validate(event.object)
-                        _insist_on(uid, job)
-                        yield job
+                        yield _same(uid, UCloudJob.model_validate(event.object))
+                    del event
         except Gone:
             position = ""  # too long ago: look at it anew
         except _PASSING:
@@ -108,7 +123,8 @@ async def _versions(here: Workspace, job: UCloudJob) -> AsyncGenerator[UCloudJob
         await asyncio.sleep(backoff.next_seconds())
 
 
-def _insist_on(uid: str, job: UCloudJob) -> None:
-    """Refuse another job that took the name of one that is gone."""
+def _same(uid: str, job: UCloudJob) -> UCloudJob:
+    """Return the job, unless it is another one that took the name of one that is gone."""
     if job.metadata.uid != uid:
         raise RefusalError(HTTPStatus.NOT_FOUND, NOT_FOUND)
+    return job

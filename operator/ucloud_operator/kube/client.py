@@ -279,17 +279,21 @@ def _insist_on_version(request: Request, body: Json) -> None:
 
 async def _events(request: Request, chunks: AsyncIterator[bytes]) -> AsyncIterator[WatchEvent]:
     async for line in _lines(request, chunks):
-        try:
-            event = decode(line)
-        except ValueError as error:
-            raise MalformedAnswer(request.verb, request.target, f"a line that is not JSON: {error}") from error
-        kind, body = text(event, "type"), section(event, "object")
-        if kind == "ERROR":
-            raise answered_error(request.verb, request.target, status=number(body, "code") or 0, content=encode(body))
-        if kind not in {"ADDED", "MODIFIED", "DELETED", "BOOKMARK"}:
-            raise MalformedAnswer(request.verb, request.target, f"an event of unknown type {kind!r}")
-        _insist_on_version(request, body)
-        yield WatchEvent(kind, dict(body))
+        yield _event_in(request, line)
+
+
+def _event_in(request: Request, line: bytes) -> WatchEvent:
+    try:
+        event = decode(line)
+    except ValueError as error:
+        raise MalformedAnswer(request.verb, request.target, f"a line that is not JSON: {error}") from error
+    kind, body = text(event, "type"), section(event, "object")
+    if kind == "ERROR":
+        raise answered_error(request.verb, request.target, status=number(body, "code") or 0, content=encode(body))
+    if kind not in {"ADDED", "MODIFIED", "DELETED", "BOOKMARK"}:
+        raise MalformedAnswer(request.verb, request.target, f"an event of unknown type {kind!r}")
+    _insist_on_version(request, body)
+    return WatchEvent(kind, dict(body))
 
 
 async def _lines(request: Request, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -8,7 +8,7 @@ from tests.unit.kube.scripted import ScriptedApi, line, refusal, thing
 from ucloud_operator.api import UCloudJob, format_time
 from ucloud_operator.gateway.cluster import Workspace
 from ucloud_operator.gateway.errors import RefusalError
-from ucloud_operator.gateway.following import follow, news
+from ucloud_operator.gateway.following import Seen, follow, news
 from ucloud_operator.kube.client import Client
 from ucloud_operator.kube.errors import Forbidden
 
@@ -97,14 +97,14 @@ async def test_who_may_no_longer_see_it_is_told_so(api: ScriptedApi, lab: Worksp
 
 
 def test_a_status_is_told_when_its_state_is_another() -> None:
-    changed = news(job("IN_QUEUE"), job("IN_QUEUE", "RUNNING"))
+    changed = news(Seen.of(job("IN_QUEUE")), job("IN_QUEUE", "RUNNING"))
     assert changed is not None
     assert changed["newStatus"]["state"] == "RUNNING"  # type: ignore[index]
     before = job("IN_QUEUE")
     (update,) = before.status.updates
     updates = (update, update.model_copy(update={"status": "patience"}))
     status = before.status.model_copy(update={"updates": updates})
-    unchanged = news(before, before.model_copy(update={"status": status}))
+    unchanged = news(Seen.of(before), before.model_copy(update={"status": status}))
     assert unchanged is not None
     assert unchanged["newStatus"] is None
 
@@ -116,6 +116,6 @@ def test_updates_that_were_dropped_are_not_missed_or_told_twice() -> None:
 
 
 def told_after(before: UCloudJob, now: UCloudJob) -> list[object]:
-    message = news(before, now)
+    message = news(Seen.of(before), now)
     assert message is not None
     return [each["status"] for each in message["updates"]]  # type: ignore[attr-defined]

@@ -80,8 +80,9 @@ def test_it_is_restricted_and_is_the_operators_image() -> None:
 
 def test_it_listens_where_it_is_asked(options: dict[str, Any]) -> None:
     assert {"http": options["http_port"], "metrics": options["metrics_port"]} == PORTS
-    for probe in ("livenessProbe", "readinessProbe", "startupProbe"):
-        assert CONTAINER[probe]["httpGet"] == {"path": "/healthz", "port": "http"}
+    ports = {"livenessProbe": "metrics", "readinessProbe": "http", "startupProbe": "metrics"}
+    for probe, port in ports.items():
+        assert CONTAINER[probe]["httpGet"] == {"path": "/healthz", "port": port}
     (exposed,) = INSTALLED["Service"]["spec"]["ports"]
     assert exposed["targetPort"] == "http"
 

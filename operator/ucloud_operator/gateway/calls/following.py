@@ -10,9 +10,10 @@ from contextlib import aclosing, suppress
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Query, WebSocket, WebSocketDisconnect
+from fastapi import APIRouter, Query, Request, WebSocket, WebSocketDisconnect
 from fastapi.responses import StreamingResponse
 from pydantic import ValidationError
+from starlette.types import Receive, Scope, Send
 
 from ucloud_operator.gateway.asked import FindById, FollowFrame
 from ucloud_operator.gateway.calls.caller import Here, Services, checked, enter
@@ -38,21 +39,34 @@ UNREADABLE = 1007
 @router.get(
     "/api/jobs/follow", response_class=StreamingResponse, **described("jobs.follow", None, HTTPStatus.NOT_FOUND)
 )
-async def follow_by_events(asked: Annotated[FindById, Query()], here: Here) -> StreamingResponse:
+async def follow_by_events(asked: Annotated[FindById, Query()], here: Here, request: Request) -> StreamingResponse:
     """Follow a job as server-sent events.
 
     With `curl --no-buffer` they are seen as they come; when the job is over, an event `end` ends the stream.
     """
     messages = follow(here, await here.job(asked.id))
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(_events(messages), media_type="text/event-stream", headers=headers)
+    return _Events(_events(messages, request), media_type="text/event-stream", headers=headers)
 
 
-async def _events(messages: AsyncGenerator[JsonObject]) -> AsyncGenerator[str]:
+class _Events(StreamingResponse):
+    """A stream without tasks of its own, as there may be thousands; who has gone is noticed at the next comment."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  # ASGI's
+        """Send it."""
+        await self.stream_response(send)
+
+
+async def _events(messages: AsyncGenerator[JsonObject], request: Request) -> AsyncGenerator[str]:
     try:
         async with aclosing(_with_pauses(messages)) as told:
             async for message in told:
-                yield f"data: {_encoded(message)}\n\n" if message is not None else ":\n\n"
+                if message is not None:
+                    yield f"data: {_encoded(message)}\n\n"
+                elif await request.is_disconnected():
+                    return
+                else:
+                    yield ":\n\n"
     except (RefusalError, ApiError) as error:
         yield f"event: error\ndata: {_encoded(_refusal(error).body)}\n\n"
     else:
