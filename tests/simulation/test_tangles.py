@@ -6,6 +6,7 @@ import pytest
 
 from tests.simulation.bills import check_bills
 from tests.simulation.loop import play
+from tests.simulation.promises import prepared
 from tests.simulation.simulation import Simulation
 from tests.simulation.stories import allocation, application, group, job, product, wallet
 from ucloud_operator.api import JobState
@@ -249,5 +250,34 @@ def test_wallets_that_are_each_others_parents_can_be_deleted(others: list[str]) 
         for namespace in ("b", "c"):
             simulation.delete(WALLETS, NAME, namespace=namespace)
         await simulation.until(lambda: not any(simulation.exists(WALLETS, NAME, namespace=each) for each in around))
+
+    play(story())
+
+
+def test_wallets_that_used_something_before_they_became_each_others_parents_can_be_deleted() -> None:
+    async def story() -> None:
+        simulation = await prepared()
+        around = {"a": "b", "b": "c", "c": "a"}
+        simulation.apply(wallet(quota=10**9), namespace="root")
+        from_root = group(allocation(10**6), parent=f"root/{NAME}")
+        for namespace in around:
+            simulation.apply(wallet(groups=[from_root]), job(minutes=1), namespace=namespace)
+        await simulation.until(lambda: all(simulation.job(namespace=each).is_final for each in around))
+        used = {each: simulation.job(namespace=each).status.usage for each in around}
+        for namespace, parent in around.items():
+            around_here = group(allocation(10**6, id="around"), parent=f"{parent}/{NAME}")
+            simulation.apply(wallet(groups=[around_here, from_root]), namespace=namespace)
+        await simulation.pass_seconds(30)
+        for namespace in around:
+            simulation.delete(UCLOUDJOBS, "a", namespace=namespace)
+        await simulation.pass_seconds(30)
+        simulation.delete(WALLETS, NAME, namespace="a")
+        await simulation.pass_seconds(30)
+        for namespace in ("b", "c"):
+            simulation.delete(WALLETS, NAME, namespace=namespace)
+        await simulation.until(lambda: not any(simulation.exists(WALLETS, NAME, namespace=each) for each in around))
+        root = simulation.wallet(namespace="root").status
+        assert {gone.namespace: gone.usage for gone in root.departed} == used
+        assert root.total_usage == sum(used.values()) > 0
 
     play(story())

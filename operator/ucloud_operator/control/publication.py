@@ -203,7 +203,7 @@ def closing_of(wallet: Wallet, applied: WalletCheckpoint) -> WalletClosing:
         opening_usage=applied.opening_usage,
         excess=applied.excess,
         groups=tuple(groups),
-        departed=wallet.status.departed,
+        departed=tuple(gone for gone in wallet.status.departed if gone.usage),
     )
 
 

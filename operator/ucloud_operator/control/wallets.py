@@ -74,7 +74,8 @@ class Wallets:
             await self._set_finalizers(wallet, (*wallet.metadata.finalizers, WALLET_FINALIZER))
             return
         if wallet.is_being_deleted and self._stands_above(wallet):
-            await self._leave(wallet)
+            if not await self._took_over(wallet):
+                await self._leave(wallet)
             return
         if self._is_edited(wallet) or self._books.sources.is_tangle(self._books.sources.component(key)):
             async with self._parts.applying:
@@ -268,6 +269,16 @@ class Wallets:
             yield DepartedWallet(
                 namespace=child.metadata.namespace or "", name=child.metadata.name, uid=child.metadata.uid, usage=usage
             )
+
+    async def _took_over(self, wallet: Wallet) -> bool:
+        """Note who has gone below a wallet that stands above already, and nothing else: only circles come to that."""
+        plan = self._books.planner.plan(self._books.sources.component(wallet.key), self._clock.now_ms())
+        gone = tuple(self._departing(wallet, plan))
+        if gone:
+            status = wallet.status.model_copy(update={"departed": (*wallet.status.departed, *gone)})
+            with contextlib.suppress(NotFound, Conflict):
+                await self._patch_status(wallet, status)
+        return bool(gone)
 
     def _in_use(self, wallet: Wallet) -> bool:
         """Say whether jobs still run on a wallet, or wallets below still exist.
