@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 import tempfile
 import time
 from contextlib import AsyncExitStack, contextmanager
@@ -21,8 +20,7 @@ import aiohttp
 import click
 
 from devcluster import ALICE, Cluster
-from devcluster.ports import free_port
-from devcluster.processes import Process
+from devcluster.gateway import running_gateway
 from devcluster.users import token
 from tests.cluster.storytelling.lab import LAB, Setting, lab, specification
 from tests.cluster.support import eventually
@@ -34,7 +32,8 @@ from ucloud_operator.kube.resources import UCLOUDJOBS
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from tests.cluster.storytelling.gateway import Caller
+    from devcluster.processes import Process
+
 
 WALLETS: Final = "/api/accounting/v2/browseWallets?includeChildren=false"
 DIRECTLY: Final = f"/apis/ucloud.dk/v1alpha1/namespaces/{LAB}/wallets?limit=500"
@@ -236,22 +235,12 @@ def running() -> Iterator[tuple[Setting, Meter]]:
     with (
         tempfile.TemporaryDirectory() as folder,
         Cluster(Path(folder) / "cluster", nodes=1).running_meanwhile() as cluster,
+        running_gateway(cluster) as gateway,
     ):
-        gateway, port = Process(cluster.state, "gateway"), free_port()
-        command = [sys.executable, "-m", "ucloud_operator", "gateway", f"--http-port={port}"]
-        gateway.start(["env", f"KUBECONFIG={cluster.kubeconfig}", *command])
-        setting = Setting(cluster, port)
+        setting = Setting(cluster, gateway.port)
         setting.apply(*lab())
-        eventually(lambda: is_up(setting.alice), within_seconds=60)
-        yield setting, Meter(gateway, cluster.process("api-server"))
-
-
-def is_up(caller: Caller) -> bool:
-    """Whether the gateway answers."""
-    try:
-        return caller.get(WALLETS).status == 200  # noqa: PLR2004  # OK
-    except OSError:
-        return False
+        eventually(lambda: setting.alice.get(WALLETS).status == 200)  # noqa: PLR2004  # OK: her rights are known
+        yield setting, Meter(gateway.process, cluster.process("api-server"))
 
 
 async def measure(setting: Setting, meter: Meter, count: int) -> None:

@@ -6,23 +6,18 @@ They go to a gateway, which goes to the API server with the user's own token.
 import json
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from http.client import HTTPConnection
 
 from rich.console import Console
 
 from devcluster.cluster import Cluster
 from devcluster.conversation import as_printed, exchanges
-from devcluster.ports import free_port
+from devcluster.gateway import running_gateway
 from devcluster.problems import DevclusterError
-from devcluster.processes import Process
 from devcluster.story import Check, Story
 from devcluster.users import EXAMPLE, token
 
-_START_SECONDS = 30
 _CURL_SECONDS = 30
 _PATIENCE_SECONDS = 30
 _DOCUMENTED_ID = "id=62348"
@@ -33,8 +28,8 @@ def converse(console: Console, cluster: Cluster, story: Story) -> Iterator[Check
     (browse, wallets), (create, created), (retrieve, ended) = exchanges()
     if not cluster.stamps:
         ended["owner"] = {"createdBy": "unknown", "project": EXAMPLE.username}
-    with _gateway(cluster, story) as port:
-        access = {"host": f"http://127.0.0.1:{port}", "accessToken": token(cluster.state, EXAMPLE)}
+    with running_gateway(cluster, f"--minimum-run-seconds={story.minimum_run_seconds}") as gateway:
+        access = {"host": gateway.address, "accessToken": token(cluster.state, EXAMPLE)}
         yield _check("browseWallets", _say(console, browse, access), wallets)
         answer = _say(console, create, access)
         yield _check("jobs", answer, created)
@@ -88,33 +83,3 @@ def _check(call: str, answer: object, documented: object) -> Check:
     is_same = as_printed(answer) == as_printed(documented)
     seen = "the documentation's answer, field for field" if is_same else "another answer than the documentation's"
     return Check(f"{call} by curl", is_same, seen)
-
-
-@contextmanager
-def _gateway(cluster: Cluster, story: Story) -> Iterator[int]:
-    """Run a gateway; of the kubeconfig it takes the address."""
-    gateway, port = Process(cluster.state, "gateway"), free_port()
-    options = [f"--http-port={port}", f"--minimum-run-seconds={story.minimum_run_seconds}"]
-    command = [sys.executable, "-m", "ucloud_operator", "gateway", *options]
-    gateway.start(["env", f"KUBECONFIG={cluster.kubeconfig}", *command])
-    try:
-        _wait_for(gateway, port)
-        yield port
-    finally:
-        gateway.stop()
-
-
-def _wait_for(gateway: Process, port: int) -> None:
-    deadline = time.monotonic() + _START_SECONDS
-    while time.monotonic() < deadline and gateway.runs():
-        connection = HTTPConnection("127.0.0.1", port, timeout=5)
-        try:
-            connection.request("GET", "/healthz")
-            connection.getresponse()
-        except OSError:
-            time.sleep(0.1)
-        else:
-            return
-        finally:
-            connection.close()
-    raise DevclusterError(f"The gateway doesn't answer:\n{gateway.last_words()}")

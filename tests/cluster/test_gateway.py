@@ -36,7 +36,7 @@ PACE = 10
 
 @pytest.fixture(scope="module")
 def setting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Setting]:
-    with running_lab(tmp_path_factory.mktemp("gateway"), Story(PACE)) as setting:
+    with running_lab(tmp_path_factory.mktemp("gateway"), *Story(PACE).stage()) as setting:
         yield setting
 
 

@@ -1,6 +1,5 @@
 """The page at `/` in a real browser, and the calls that it needs: a real API server, operator and gateway behind it."""
 
-import asyncio
 import json
 import os
 import time
@@ -12,24 +11,21 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from devcluster import ALICE, BOB, EXAMPLE, Cluster, User
+from devcluster import ALICE, BOB, EXAMPLE, User
 from devcluster.users import token
 from tests.cluster.storytelling.browser import PHONE, Visit, chromium, visit
-from tests.cluster.storytelling.gateway import Caller, gateway
+from tests.cluster.storytelling.gateway import Caller
 from tests.cluster.storytelling.lab import (
     LAB,
     Setting,
-    assert_no_token_in,
     bound,
-    lab,
     namespace,
     product_reference,
+    running_lab,
     specification,
     wallet,
 )
-from tests.cluster.storytelling.process import OperatorProcess
 from tests.cluster.support import eventually
-from ucloud_operator.api import Wallet
 from ucloud_operator.api.wallet import MAX_ALLOCATIONS
 
 LATER_MS = 2_000_000_000_000
@@ -41,29 +37,12 @@ OBSERVATORY = "observatory"
 PICTURES = os.environ.get("PAGE_PICTURES")
 LARGEST_PICTURE_BYTES = 200_000
 PRICE = 50_000
-WALLETS = (
-    *((LAB, name) for name in ("plenty", "dry", "gifts")),
-    *((TREASURY, name) for name in ("plenty", "gifts", "large")),
-)
 
 
 @pytest.fixture(scope="module")
 def setting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Setting]:
-    folder = tmp_path_factory.mktemp("webpage")
-    with Cluster(folder / "cluster", nodes=1).running_meanwhile() as cluster, asyncio.Runner() as runner:
-        operator = OperatorProcess(cluster, folder / "operator.log", "--minimum-run-seconds=5")
-        runner.run(operator.start())
-        try:
-            runner.run(operator.leads())
-            with gateway(cluster.kubeconfig, folder / "gateway.log", "--minimum-run-seconds=5") as port:
-                set_up = Setting(cluster, port)
-                set_up.apply(*lab(), *treasury())
-                for workspace, name in WALLETS:
-                    eventually(lambda at=workspace, of=name: is_applied(set_up, at, of), within_seconds=60)  # type: ignore[misc]
-                yield set_up
-            assert_no_token_in(folder / "gateway.log", cluster)
-        finally:
-            runner.run(operator.stop())
+    with running_lab(tmp_path_factory.mktemp("webpage"), *treasury()) as setting:
+        yield setting
 
 
 def treasury() -> list[dict[str, object]]:
@@ -94,16 +73,6 @@ def spec_of(wallet: dict[str, object]) -> dict[str, object]:
     return spec
 
 
-def is_applied(setting: Setting, namespace: str, name: str) -> bool:
-    found = stored(setting, namespace, name)
-    return found.status.observed_generation == found.metadata.generation
-
-
-def stored(setting: Setting, namespace: str, name: str) -> Wallet:
-    raw = setting.cluster.kubectl("get", "wallet", name, f"--namespace={namespace}", "--output=json")
-    return Wallet.model_validate_json(raw)
-
-
 # The calls
 
 
@@ -114,14 +83,14 @@ def grant(category: str = "plenty", quota: object = 7, **changes: object) -> dic
 
 
 def test_a_top_up_is_an_allocation_more_in_the_group_without_a_parent(setting: Setting) -> None:
-    before = stored(setting, LAB, "plenty")
+    before = setting.wallet(LAB, "plenty")
     reply = setting.caller(BOB, LAB).post(
         "/api/accounting/v2/rootAllocate", grant(quota=5), grant("dry", 6, start=1, grantedIn=12), grant(quota=7)
     )
     assert reply.status == 200
     one, other, third = (str(each["id"]) for each in reply.items)
 
-    after = stored(setting, LAB, "plenty")
+    after = setting.wallet(LAB, "plenty")
     (group,), (group_before,) = after.spec.allocation_groups, before.spec.allocation_groups
     assert group.allocations[: len(group_before.allocations)] == group_before.allocations
     added = group.allocations[len(group_before.allocations) :]
@@ -130,10 +99,10 @@ def test_a_top_up_is_an_allocation_more_in_the_group_without_a_parent(setting: S
         (third, 7, LATER_MS, "bob"),
     ]
     assert abs((added[0].granted_at or 0) - time.time() * 1000) < 60_000
-    (group,) = stored(setting, LAB, "dry").spec.allocation_groups
+    (group,) = setting.wallet(LAB, "dry").spec.allocation_groups
     last = group.allocations[-1]
     assert (last.id, last.quota, last.start_date, last.granted_in) == (other, 6, 1, "12")
-    eventually(lambda: stored(setting, LAB, "plenty").status.quota == before.status.quota + 12)
+    eventually(lambda: setting.wallet(LAB, "plenty").status.quota == before.status.quota + 12)
 
 
 def test_who_may_not_mint_is_told_by_the_api_server_what_is_missing(setting: Setting) -> None:
@@ -154,7 +123,7 @@ def test_credits_are_given_to_another_workspace(setting: Setting) -> None:
     (given,) = (str(each["id"]) for each in reply.items)
     again = setting.caller(BOB, TREASURY).post("/api/accounting/v2/subAllocate", grant("gifts", 8, owner=owner))
 
-    from_nowhere, from_treasury = stored(setting, LAB, "gifts").spec.allocation_groups
+    from_nowhere, from_treasury = setting.wallet(LAB, "gifts").spec.allocation_groups
     assert from_nowhere.parent is None
     assert from_treasury.parent is not None
     assert from_treasury.parent.key == f"{TREASURY}/gifts"
@@ -181,11 +150,11 @@ def test_credits_are_given_to_another_workspace(setting: Setting) -> None:
 def test_what_makes_no_sense_changes_nothing(
     setting: Setting, call: str, items: list[object], status: int, why: str
 ) -> None:
-    before = stored(setting, LAB, "plenty").spec
+    before = setting.wallet(LAB, "plenty").spec
     reply = setting.caller(BOB, LAB).post(f"/api/accounting/v2/{call}", *items)
     assert reply.status == status
     assert why in reply.why
-    assert stored(setting, LAB, "plenty").spec == before
+    assert setting.wallet(LAB, "plenty").spec == before
 
 
 def test_what_was_added_of_a_bulk_that_fails_is_named(setting: Setting) -> None:
@@ -198,7 +167,7 @@ def test_what_was_added_of_a_bulk_that_fails_is_named(setting: Setting) -> None:
     assert reply.status == 400
     assert reply.why.startswith("Items.1: ")
     _, _, added = reply.why.partition("; these allocations were added all the same: ")
-    assert stored(setting, LAB, "dry").spec.allocation_groups[0].allocations[-1].id == added
+    assert setting.wallet(LAB, "dry").spec.allocation_groups[0].allocations[-1].id == added
     setting.cluster.kubectl("delete", "wallet", "full", f"--namespace={LAB}", "--wait=false")
 
 
@@ -225,7 +194,7 @@ def test_forecasts_costs_and_applications_are_those_of_the_cluster(setting: Sett
         return found(setting.alice, "/api/jobs/browseCosts", id=job_id)
 
     eventually(lambda: forecast("plenty")["ratePerMinute"] == PRICE, within_seconds=60)
-    status = stored(setting, LAB, "plenty").status
+    status = setting.wallet(LAB, "plenty").status
     running = forecast("plenty")
     assert (running["exhaustsAt"], running["locked"], running["reason"]) == (status.exhausts_at, False, "Usable")
 
@@ -421,7 +390,7 @@ def test_a_treasurer_tops_up_and_gives_and_others_see_no_such_button(setting: Se
     dialog.get_by_label("Amount").fill("1 000.5")
     dialog.get_by_role("button", name="Top up").click()
     expect(card).to_contain_text("1,500.50 DKK left")
-    added = stored(setting, TREASURY, "plenty").spec.allocation_groups[0].allocations[-1]
+    added = setting.wallet(TREASURY, "plenty").spec.allocation_groups[0].allocations[-1]
     assert (added.quota, added.granted_by) == (1_000_500_000, "bob")
 
     wallet_card(page, "gifts").get_by_role("button", name="Give").click()
@@ -429,7 +398,7 @@ def test_a_treasurer_tops_up_and_gives_and_others_see_no_such_button(setting: Se
     dialog.get_by_label("Amount").fill("0.000125")
     dialog.get_by_role("button", name="Give").click()
     expect(dialog).to_be_hidden()
-    assert stored(setting, LAB, "gifts").spec.allocation_groups[-1].allocations[-1].quota == 125
+    assert setting.wallet(LAB, "gifts").spec.allocation_groups[-1].allocations[-1].quota == 125
 
     page.goto(f"{tab.address}/#project={LAB}")
     expect(page.get_by_role("banner")).to_contain_text("lab bob")
@@ -613,7 +582,7 @@ def test_a_wallet_that_runs_dry_is_shown_so_at_once(setting: Setting, tab: Visit
     setting.apply(
         wallet(TREASURY, "brief", quota), {"apiVersion": "ucloud.dk/v1alpha1", "kind": "ComputeProduct", **product}
     )
-    eventually(lambda: stored(setting, TREASURY, "brief").status.max_usable == quota)
+    eventually(lambda: setting.wallet(TREASURY, "brief").status.max_usable == quota)
     tab.log_in(secret(setting, BOB), TREASURY)
     card = wallet_card(tab.page, "brief")
     expect(card).to_contain_text(f"{quota:,} Credits left, and nothing is being spent.")
@@ -634,7 +603,7 @@ def test_it_looks_as_the_documentation_shows_it(setting: Setting, browser: Brows
     setting.apply(*observatory())
     bob = setting.caller(BOB, OBSERVATORY)
     notebook = {"name": "jupyterlab", "version": "4.4"}
-    eventually(lambda: stored(setting, OBSERVATORY, "cpu").status.max_usable)
+    eventually(lambda: setting.wallet(OBSERVATORY, "cpu").status.max_usable)
     cpu = {"id": "cpu-16", "category": "cpu", "provider": "lab"}
     spec = {"application": notebook, "product": cpu}
     (ended,) = bob.post("/api/jobs", {**spec, "name": "Calibration, 29 November"}).items

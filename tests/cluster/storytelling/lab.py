@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from devcluster import ADMIN, ALICE, BOB, EXAMPLE, Cluster, User
-from devcluster.story import Story
 from devcluster.users import token
 from tests.cluster.storytelling.gateway import Caller, gateway
 from tests.cluster.storytelling.process import OperatorProcess
@@ -45,10 +44,13 @@ class Setting:
         if manifest["kind"] != "Wallet":
             return True
         metadata: dict[str, str] = manifest["metadata"]  # type: ignore[assignment]  # a manifest's
-        place = f"--namespace={metadata['namespace']}"
-        raw = self.cluster.kubectl("get", "wallet", metadata["name"], place, "--output=json")
-        wallet = Wallet.model_validate_json(raw)
+        wallet = self.wallet(metadata["namespace"], metadata["name"])
         return wallet.status.observed_generation == wallet.metadata.generation
+
+    def wallet(self, namespace: str, name: str) -> Wallet:
+        """A wallet as it is."""
+        raw = self.cluster.kubectl("get", "wallet", name, f"--namespace={namespace}", "--output=json")
+        return Wallet.model_validate_json(raw)
 
     def jobs(self, namespace: str = LAB) -> list[dict[str, dict[str, object]]]:
         """The jobs that there really are."""
@@ -58,8 +60,8 @@ class Setting:
 
 
 @contextmanager
-def running_lab(folder: Path, story: Story | None = None) -> Iterator[Setting]:
-    """A cluster of its own with the lab in it, an operator and a gateway; the stage of a story, too."""
+def running_lab(folder: Path, *more: Manifest) -> Iterator[Setting]:
+    """A cluster of its own with the lab and more in it, an operator and a gateway."""
     with Cluster(folder / "cluster", nodes=1).running_meanwhile() as cluster, asyncio.Runner() as runner:
         operator = OperatorProcess(cluster, folder / "operator.log", "--minimum-run-seconds=5")
         runner.run(operator.start())
@@ -67,7 +69,7 @@ def running_lab(folder: Path, story: Story | None = None) -> Iterator[Setting]:
             runner.run(operator.leads())
             with gateway(cluster.kubeconfig, folder / "gateway.log", "--minimum-run-seconds=5") as port:
                 setting = Setting(cluster, port)
-                manifests = (*(story.stage() if story else ()), *lab())
+                manifests = (*lab(), *more)
                 setting.apply(*manifests)
                 eventually(lambda: all(setting.is_applied(each) for each in manifests), within_seconds=60)
                 yield setting
