@@ -8,15 +8,14 @@ import pytest
 
 from devcluster import BOB, Cluster
 from tests.cluster.people import Person
-from tests.cluster.storytelling.gateway import Caller, gateway
+from tests.cluster.storytelling.gateway import Caller
 from tests.cluster.storytelling.lab import (
     Setting,
-    assert_no_token_in,
     bound,
-    lab,
     namespace,
     product_reference,
     specification,
+    unattended_lab,
     wallet,
 )
 
@@ -28,12 +27,9 @@ LARGEST = 9 * 10**18
 @pytest.fixture(scope="module")
 def setting(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Setting]:
     """Without an operator: nobody would change these jobs."""
-    log = tmp_path_factory.mktemp("gateway") / "gateway.log"
-    with gateway(cluster.kubeconfig, log) as port:
-        set_up = Setting(cluster, port)
-        set_up.apply(*lab(), namespace(HERE), wallet(HERE, "plenty", LARGEST), bound(HERE, BOB, "ucloud-user"))
-        yield set_up
-    assert_no_token_in(log, cluster)
+    more = (namespace(HERE), wallet(HERE, "plenty", LARGEST), bound(HERE, BOB, "ucloud-user"))
+    with unattended_lab(cluster, tmp_path_factory.mktemp("gateway"), *more) as setting:
+        yield setting
 
 
 @pytest.fixture(scope="module")

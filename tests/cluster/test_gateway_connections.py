@@ -10,8 +10,8 @@ import pytest
 
 from devcluster import ALICE, Cluster
 from devcluster.users import token
-from tests.cluster.storytelling.gateway import Reply, gateway
-from tests.cluster.storytelling.lab import LAB, Setting, assert_no_token_in, lab
+from tests.cluster.storytelling.gateway import Reply
+from tests.cluster.storytelling.lab import LAB, Setting, unattended_lab
 from tests.cluster.support import eventually
 
 CONNECTIONS = 20
@@ -21,13 +21,9 @@ PATIENCE_SECONDS = 120
 
 @pytest.fixture(scope="module")
 def setting(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Setting]:
-    log = tmp_path_factory.mktemp("gateway") / "gateway.log"
-    with gateway(cluster.kubeconfig, log, "--client-seconds=2", f"--connections={CONNECTIONS}") as port:
-        set_up = Setting(cluster, port)
-        set_up.apply(*lab())
-        yield set_up
-    assert_no_token_in(log, cluster)
-    assert "Traceback" not in log.read_text()
+    options = ("--client-seconds=2", f"--connections={CONNECTIONS}")
+    with unattended_lab(cluster, tmp_path_factory.mktemp("gateway"), options=options) as setting:
+        yield setting
 
 
 def connection(setting: Setting, receive_bytes: int | None = None) -> socket.socket:

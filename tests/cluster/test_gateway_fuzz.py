@@ -15,14 +15,13 @@ import pytest
 from devcluster import EXAMPLE, Cluster
 from devcluster.users import token
 from tests.cluster.people import Person
-from tests.cluster.storytelling.gateway import gateway
 from tests.cluster.storytelling.lab import (
     Setting,
-    assert_no_token_in,
     bound,
     job,
     namespace,
     specification,
+    unattended_lab,
     wallet,
 )
 from tests.cluster.support import eventually
@@ -53,15 +52,10 @@ CHECKS = (
 @pytest.fixture(scope="module")
 def setting(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Setting]:
     """With what the examples of UCloud's documentation name, so that some requests have an effect."""
-    log = tmp_path_factory.mktemp("gateway") / "gateway.log"
-    with gateway(cluster.kubeconfig, log) as port:
-        set_up = Setting(cluster, port)
-        set_up.apply(*workspace())
-        allow_few_jobs(set_up)
-        yield set_up
-        set_up.cluster.kubectl("delete", "computeproduct,application", "fuzz")
-    assert_no_token_in(log, cluster)
-    assert "Traceback" not in log.read_text()
+    with unattended_lab(cluster, tmp_path_factory.mktemp("gateway"), *workspace()) as setting:
+        allow_few_jobs(setting)
+        yield setting
+        setting.cluster.kubectl("delete", "computeproduct,application", "fuzz")
 
 
 def allow_few_jobs(setting: Setting) -> None:

@@ -23,9 +23,9 @@ from tests.cluster.storytelling.lab import (
     Setting,
     assert_no_token_in,
     bound,
-    lab,
     namespace,
     specification,
+    unattended_lab,
 )
 from tests.cluster.support import eventually
 
@@ -33,12 +33,9 @@ from tests.cluster.support import eventually
 @pytest.fixture(scope="module")
 def setting(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Setting]:
     """Without an operator: nothing here gets so far."""
-    log = tmp_path_factory.mktemp("gateway") / "gateway.log"
-    with gateway(cluster.kubeconfig, log) as port:
-        set_up = Setting(cluster, port)
-        set_up.apply(*lab(), namespace(EXAMPLE.username), bound(EXAMPLE.username, EXAMPLE, "ucloud-user"))
-        yield set_up
-    assert_no_token_in(log, cluster)
+    more = (namespace(EXAMPLE.username), bound(EXAMPLE.username, EXAMPLE, "ucloud-user"))
+    with unattended_lab(cluster, tmp_path_factory.mktemp("gateway"), *more) as setting:
+        yield setting
 
 
 # Who may

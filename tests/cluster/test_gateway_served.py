@@ -5,6 +5,7 @@ import json
 import signal
 import socket
 import urllib.request
+from collections.abc import Iterator
 from contextlib import suppress
 from http.client import HTTPConnection
 from pathlib import Path
@@ -30,9 +31,10 @@ HEALTH = "/healthz"
 
 
 @pytest.fixture(scope="module")
-def lab(cluster: Cluster) -> Cluster:
+def lab(cluster: Cluster) -> Iterator[Cluster]:
     apply(cluster, LAB, namespace(LAB), bound(LAB, ALICE, "ucloud-user"))
-    return cluster
+    yield cluster
+    cluster.kubectl("delete", "ucloudjobs", "--all", f"--namespace={LAB}", "--wait=false")
 
 
 def scrape(port: int, path: str = "/metrics") -> str:

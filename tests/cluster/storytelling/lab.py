@@ -78,6 +78,22 @@ def running_lab(folder: Path, *more: Manifest) -> Iterator[Setting]:
             runner.run(operator.stop())
 
 
+@contextmanager
+def unattended_lab(cluster: Cluster, folder: Path, *more: Manifest, options: Sequence[str] = ()) -> Iterator[Setting]:
+    """A cluster that others use, too, with the lab and more in it, and a gateway; nobody runs its jobs.
+
+    What jobs are there at the end are deleted: the next operator would run them, and count what that costs it.
+    """
+    log = folder / "gateway.log"
+    with gateway(cluster.kubeconfig, log, *options) as port:
+        setting = Setting(cluster, port)
+        setting.apply(*lab(), *more)
+        yield setting
+        cluster.kubectl("delete", "ucloudjobs", "--all", "--all-namespaces", "--wait=false")
+    assert_no_token_in(log, cluster)
+    assert "Traceback" not in log.read_text()
+
+
 def specification(**changes: object) -> dict[str, object]:
     """A job of the lab's as callers write it; a change to `...` leaves the field out."""
     job = {"application": {"name": "steady", "version": "1"}, "product": product_reference("plenty"), **changes}
