@@ -1,9 +1,17 @@
 """The example of UCloud's documentation, "Running out of compute credits": its commands and what they are answered."""
 
 import json
+import os
 import re
+import subprocess
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
+from devcluster.problems import DevclusterError
+
+_CURL_SECONDS = 60
 CONVERSATION = (Path(__file__).parent / "conversation.txt").read_text()
 
 
@@ -16,6 +24,22 @@ def exchanges() -> list[tuple[str, dict[str, object]]]:
         printed = "{" + re.sub(r"^# ?", "", rest, flags=re.MULTILINE)
         found.append((command, json.JSONDecoder().raw_decode(printed)[0]))
     return found
+
+
+def answer_to(command: str, access: Mapping[str, str]) -> Any:
+    """Run a command of the conversation, with the variables in it, and return the JSON that it gets."""
+    done = subprocess.run(
+        ["sh", "-c", command],
+        env=os.environ | access,
+        capture_output=True,
+        text=True,
+        timeout=_CURL_SECONDS,
+        check=False,
+    )
+    if done.returncode == 0:
+        with suppress(ValueError):
+            return json.loads(done.stdout)
+    raise DevclusterError(f"curl got no answer: {done.stderr.strip()[-200:]} {done.stdout[:200]}".rstrip())
 
 
 INSTANTS = {"timestamp", "createdAt", "startDate", "endDate", "lastSignificantUpdateAt"}

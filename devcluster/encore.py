@@ -4,21 +4,18 @@ They go to a gateway, which goes to the API server with the user's own token.
 """
 
 import json
-import os
-import subprocess
 import time
 from collections.abc import Iterator, Mapping
 
 from rich.console import Console
 
 from devcluster.cluster import Cluster
-from devcluster.conversation import as_printed, exchanges
+from devcluster.conversation import answer_to, as_printed, exchanges
 from devcluster.gateway import running_gateway
 from devcluster.problems import DevclusterError
 from devcluster.story import Check, Story
 from devcluster.users import EXAMPLE, token
 
-_CURL_SECONDS = 30
 _PATIENCE_SECONDS = 30
 _DOCUMENTED_ID = "id=62348"
 
@@ -36,7 +33,7 @@ def converse(console: Console, cluster: Cluster, story: Story) -> Iterator[Check
         retrieve = retrieve.replace(_DOCUMENTED_ID, f"id={_id_in(answer)}")
         console.print(f"[dim]… and {story.run_seconds} s later[/]")
         deadline = time.monotonic() + story.run_seconds + _PATIENCE_SECONDS
-        while _state(_curl(retrieve, access)) != "SUCCESS" and time.monotonic() < deadline:
+        while _state(answer_to(retrieve, access)) != "SUCCESS" and time.monotonic() < deadline:
             time.sleep(1)
         yield _check("jobs/retrieve", _say(console, retrieve, access), ended)
 
@@ -58,24 +55,8 @@ def _state(job: Mapping[str, object]) -> object:
 def _say(console: Console, command: str, access: Mapping[str, str]) -> Mapping[str, object]:
     """Run a command before people's eyes; the token stays a variable's name."""
     console.print(f"\n[bold]$ {command}[/]", soft_wrap=True)
-    answer = _curl(command, access)
+    answer: Mapping[str, object] = answer_to(command, access)
     console.print_json(json.dumps(answer))
-    return answer
-
-
-def _curl(command: str, access: Mapping[str, str]) -> Mapping[str, object]:
-    done = subprocess.run(
-        ["sh", "-c", command],
-        env=os.environ | access,
-        capture_output=True,
-        text=True,
-        timeout=_CURL_SECONDS,
-        check=False,
-    )
-    try:
-        answer: Mapping[str, object] = json.loads(done.stdout)
-    except ValueError as error:
-        raise DevclusterError(f"curl got no answer: {done.stderr.strip()[-200:]}") from error
     return answer
 
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from http.client import HTTPConnection
 
 from devcluster.cluster import Cluster
@@ -44,14 +45,19 @@ def running_gateway(cluster: Cluster, *options: str) -> Iterator[Gateway]:
 def _wait_for(gateway: Gateway) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline and gateway.process.runs():
-        connection = HTTPConnection("127.0.0.1", gateway.port, timeout=5)
-        try:
-            connection.request("GET", "/healthz")
-            connection.getresponse()
-        except OSError:
-            time.sleep(0.1)
-        else:
+        if answers(gateway.port):
             return
-        finally:
-            connection.close()
+        time.sleep(0.1)
     raise DevclusterError(f"The gateway doesn't answer:\n{gateway.process.last_words()}")
+
+
+def answers(port: int) -> bool:
+    """Whether a gateway answers there."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status == HTTPStatus.OK
+    except OSError:
+        return False
+    finally:
+        connection.close()

@@ -1,9 +1,6 @@
 """The gateway: a real process in front of a real API server, with an operator that does the rest."""
 
-import json
-import os
 import shutil
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from devcluster import ADMIN, ALICE, BOB, EXAMPLE, User
-from devcluster.conversation import as_printed, exchanges
+from devcluster.conversation import answer_to, as_printed, exchanges
 from devcluster.story import Story
 from devcluster.users import token
 from tests.cluster.people import Person
@@ -53,10 +50,7 @@ def test_the_commands_of_the_documentation_get_the_answers_of_the_documentation(
         access = {"host": f"http://127.0.0.1:{port}", "accessToken": token(setting.cluster.state, EXAMPLE)}
 
         def run(command: str) -> dict[str, object]:
-            done = subprocess.run(
-                ["sh", "-c", command], env=os.environ | access, check=True, stdout=subprocess.PIPE, timeout=60
-            )
-            answer: dict[str, object] = json.loads(done.stdout)
+            answer: dict[str, object] = answer_to(command, access)
             return answer
 
         assert as_printed(run(browse)) == as_printed(wallets)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import os
 import subprocess
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from devcluster.conversation import as_printed, exchanges
+from devcluster.conversation import answer_to, as_printed, exchanges
 from tests.e2e.installation import SAMPLES
 from tests.e2e.kind import DEPLOYMENT, SYSTEM, Kind, eventually
 from tests.e2e.pages import commands, run
@@ -114,14 +113,8 @@ def test_the_commands_of_ucloud_are_answered_through_the_service(kind: Kind, tok
     (tmp_path / ".curlrc").write_text(f'header = "Project: {HOME}"\nsilent\nfail-with-body\n')
 
     with forwarded(kind) as host:
-        environment = os.environ | {"host": host, "accessToken": token, "CURL_HOME": str(tmp_path)}
-
-        def answer(command: str) -> Any:
-            done = subprocess.run(
-                ["sh", "-c", command], env=environment, stdout=subprocess.PIPE, check=True, timeout=60
-            )
-            return json.loads(done.stdout)
-
+        access = {"host": host, "accessToken": token, "CURL_HOME": str(tmp_path)}
+        answer = partial(answer_to, access=access)
         assert as_printed(answer(browse)) == as_printed(wallets)
 
         answered = answer(create)

@@ -10,6 +10,7 @@ import re
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
@@ -191,14 +192,12 @@ class Workspace:
         try:
             await self._revise(WALLETS, wallet.name, change, wallet.namespace)
         except (ServerError, Unreachable) as error:
-            if isinstance(error, Unreachable) and not error.ambiguous:
-                raise
-            with suppress(ApiError):
-                if not change(await self.client.get(WALLETS, wallet.name, namespace=wallet.namespace)):
-                    return  # it was made all the same
+
+            async def is_made() -> bool:
+                return not change(await self.client.get(WALLETS, wallet.name, namespace=wallet.namespace))
+
             what = f"wallet '{wallet.name}' got {', '.join(each.allocation_id for each in grants)}"
-            why = f"Kubernetes gave no usable answer: look whether {what} before you ask again"
-            raise RefusalError(HTTPStatus.BAD_GATEWAY, why) from error
+            await _insist_on(is_made, what, error)
 
     async def _revise(
         self, resource: Resource, name: str, change: Callable[[Json], Mapping[str, object]], namespace: str | None
@@ -234,20 +233,13 @@ class Workspace:
                     raise
                 attempt += 1
             except (ServerError, Unreachable) as error:
-                await self._insist_on(name, error)
+                await _insist_on(partial(self._exists, name), f"job '{name}' was created", error)
                 return name
             else:
                 return name
 
-    async def _insist_on(self, name: str, error: ServerError | Unreachable) -> None:
-        """Look whether a job was created, after an answer that doesn't say so."""
-        if isinstance(error, Unreachable) and not error.ambiguous:
-            raise error
-        try:
-            await self.client.get(UCLOUDJOBS, name, namespace=self.namespace)
-        except ApiError:
-            why = f"Kubernetes gave no usable answer: look whether job '{name}' was created before you ask again"
-            raise RefusalError(HTTPStatus.BAD_GATEWAY, why) from error
+    async def _exists(self, name: str) -> bool:
+        return bool(await self.client.get(UCLOUDJOBS, name, namespace=self.namespace))
 
     async def _take_back(self, name: str) -> bool:
         """Delete a job that was just created; False if that can't be done."""
@@ -267,6 +259,17 @@ class Workspace:
 def new_name() -> str:
     """Return a name for a job: a number, as UCloud's ids are, that grows with time; 16 digits until the year 2286."""
     return str(time.time_ns() // 1000)
+
+
+async def _insist_on(is_done: Callable[[], Awaitable[bool]], what: str, error: ServerError | Unreachable) -> None:
+    """Look whether something was done, after an answer that doesn't say so; RefusalError (502) if it can't be known."""
+    if isinstance(error, Unreachable) and not error.ambiguous:
+        raise error
+    with suppress(ApiError):
+        if await is_done():
+            return
+    why = f"Kubernetes gave no usable answer: look whether {what} before you ask again"
+    raise RefusalError(HTTPStatus.BAD_GATEWAY, why) from error
 
 
 def unless_refused(outcomes: Sequence[T | RefusalError], also: str = "") -> Sequence[T]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from ucloud_operator.api import CategoryReference, JobState
 from ucloud_operator.gateway.errors import NO_CREDITS, RefusalError
+from ucloud_operator.gateway.wallets import paying_for
 from ucloud_operator.lifecycle import sentences
 from ucloud_operator.lifecycle.admission import AdmissionView, Objection, admit
 from ucloud_operator.lifecycle.sentences import Reason
@@ -50,9 +51,8 @@ class Surroundings:
         return self.wallet_of(CategoryReference(name=job.spec.product.category, provider=job.spec.product.provider))
 
     def wallet_of(self, category: CategoryReference) -> Wallet | None:
-        """Return the wallet that pays for a category: where there are several, the oldest."""
-        paying = [w for w in self.wallets if w.spec.pays_for.reference == category]
-        return min(paying, key=lambda w: (w.metadata.creation_timestamp, w.metadata.name), default=None)
+        """Return the wallet that pays for a category."""
+        return paying_for(category, self.wallets)
 
 
 def refusal(job: UCloudJob, around: Surroundings, minimum_run_ms: int) -> RefusalError | None:

@@ -18,7 +18,7 @@ from ucloud_operator.api import AllocationStatus, GroupStatus
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from ucloud_operator.api import ProductCategory, Wallet, WalletOwner, WalletReference
+    from ucloud_operator.api import CategoryReference, ProductCategory, Wallet, WalletOwner, WalletReference
     from ucloud_operator.gateway.render import JsonObject
 
 ROOT: Final = "root"
@@ -70,6 +70,12 @@ def children_of(wallet: Wallet, others: Iterable[Wallet], query: str | None = No
         and other.spec.pays_for.reference == wallet.spec.pays_for.reference
         and any(wanted in name.casefold() for name in (_namespace(other), _owner_name(other.spec.owner)))
     ]
+
+
+def paying_for(category: CategoryReference, wallets: Iterable[Wallet]) -> Wallet | None:
+    """Return the wallet that pays for a category: where there are several, the oldest."""
+    paying = [w for w in wallets if w.spec.pays_for.reference == category]
+    return min(paying, key=lambda w: (w.metadata.creation_timestamp, w.metadata.name), default=None)
 
 
 def groups_of(wallet: Wallet) -> Sequence[GroupStatus]:

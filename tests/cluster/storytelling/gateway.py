@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from pathlib import Path
 
+from devcluster.gateway import answers
 from devcluster.ports import free_port
 
 START_SECONDS = 60
@@ -107,15 +108,9 @@ def _wait_until_it_answers(process: subprocess.Popen[bytes], port: int, log: Pat
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         assert process.poll() is None, log.read_text()
-        connection = HTTPConnection("127.0.0.1", port, timeout=5)
-        try:
-            connection.request("GET", "/healthz")
-            if connection.getresponse().status == 200:
-                return
-        except OSError:
-            time.sleep(0.1)
-        finally:
-            connection.close()
+        if answers(port):
+            return
+        time.sleep(0.1)
     raise AssertionError(f"no answer after {START_SECONDS} s: {log.read_text()}")
 
 

@@ -23,7 +23,7 @@ from ucloud_operator.gateway.grants import Grant, RootAllocation, SubAllocation
 from ucloud_operator.gateway.openapi import described
 from ucloud_operator.gateway.render import JsonObject
 from ucloud_operator.gateway.told import Created, Responses
-from ucloud_operator.gateway.verdict import Surroundings
+from ucloud_operator.gateway.wallets import paying_for
 
 router = APIRouter()
 
@@ -73,7 +73,7 @@ def _receiver_trouble(item: SubAllocation, giver: str) -> RefusalError | None:
 
 def _wallet(item: RootAllocation, workspace: str, wallets: Sequence[Wallet]) -> Wallet | RefusalError:
     wanted = item.category
-    wallet = Surroundings((), (), wallets).wallet_of(wanted)
+    wallet = paying_for(wanted, wallets)
     why = f"The workspace '{workspace}' has no wallet for '{wanted.name}' of '{wanted.provider}'"
     return bad_request(why) if wallet is None else wallet
 
