@@ -15,12 +15,15 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from tests.simulation.credits import Grants
 from ucloud_operator.api import UCloudJob, Wallet
 from ucloud_operator.audit import find
 from ucloud_operator.control.accounts import runs_of
 from ucloud_operator.control.world import World
 from ucloud_operator.kube.resources import LEDGERCHECKPOINTS, PODS, UCLOUDJOBS, WALLETS, WALLETSTATEMENTS
 from ucloud_operator.ledger.usage import usage_at
+from ucloud_operator.lifecycle.sentences import Reason
+from ucloud_operator.lifecycle.stops import parse_stop
 
 if TYPE_CHECKING:
     from tests.simulation.api import Api
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
 
 IN_FLIGHT_MS = 10_000
 """How long a number may have been on its way to the API server while another write overtook it."""
+PROMPT_MS = 1500
+"""How long after its end a run's bill is written where nothing fails."""
 
 
 class Audit:
@@ -49,10 +54,15 @@ class Audit:
         """Every job that ever was, in its last state, by uid."""
         self.ended_for: dict[tuple[str, int], str] = {}
         """Why each run ended, by its job's uid and its number."""
+        self.out_of_credits: set[tuple[str, int]] = set()
+        """Instants at which the credits of a job ended, by its uid, by what was known when that mattered."""
+        self.short: set[str] = set()
+        """The uids of jobs that had no credits left to pay with when a run of theirs was billed."""
         self.exhausted: set[str] = set()
         """Namespaces whose wallets were ever locked, or would have been if they hadn't been topped up meanwhile."""
         self.world = World(lambda _: None)
         """What there is, as the operator's own audit reads it."""
+        self._grants = Grants(self.jobs)
         self._stores: dict[Resource, Fed] = {
             WALLETS: self.world.wallets,
             UCLOUDJOBS: self.world.jobs,
@@ -104,6 +114,10 @@ class Audit:
             if run.number not in ended_before and run.ended_at is not None:
                 self._ends.append((run.ended_at, self._api.now_ms()))
                 self.ended_for[new.metadata.uid, run.number] = new.status.reason or ""
+                if self._api.now_ms() > run.ended_at + PROMPT_MS:
+                    self._look_at_credits(new, run.ended_at)
+                if self._grants.are_spent(new, self._api.now_ms()):
+                    self.short.add(new.metadata.uid)
         if new.status.usage < old.status.usage:
             self._say(f"{new.key}: its usage fell from {old.status.usage} to {new.status.usage}")
         if old.is_final and (new.status.state, new.status.usage) != (old.status.state, old.status.usage):
@@ -111,6 +125,10 @@ class Audit:
         if len({run.number for run in new.status.runs}) != len(new.status.runs):
             self._say(f"{new.key} has two runs of one number: {new.status.runs}")
         self._look_at_runs(new)
+
+    def _look_at_credits(self, job: UCloudJob, at_ms: int) -> None:
+        if self._grants.ended_at(job, at_ms):
+            self.out_of_credits.add((job.metadata.uid, at_ms))
 
     def _look_at_runs(self, job: UCloudJob) -> None:
         """No interval is charged twice, and none for more than its time at its rate."""
@@ -125,6 +143,7 @@ class Audit:
     def _look_at_wallet(self, before: Json | None, after: Json) -> None:
         new = Wallet.model_validate(after)
         old = Wallet.model_validate(before) if before else new
+        self._grants.note(new)
         if new.status.locked:
             self.exhausted.add(str(new.metadata.namespace))
         since_ms = old.status.metered_at or 0
@@ -155,6 +174,9 @@ class Audit:
         self.pods[uid] = pod
         labels = pod["metadata"].get("labels", {})
         mine = labels.get("ucloud.dk/job-uid"), labels.get("ucloud.dk/rank")
+        stop = parse_stop(pod["metadata"].get("annotations", {}).get("ucloud.dk/stop"))
+        if stop is not None and stop.reason is Reason.OutOfCredits and mine[0] in self.jobs:
+            self._look_at_credits(self.jobs[mine[0]], stop.at_ms)
         for other in self._kubelets.running:
             its = self.pods[other]["metadata"].get("labels", {})
             same = (its.get("ucloud.dk/job-uid"), its.get("ucloud.dk/rank")) == mine

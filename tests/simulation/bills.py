@@ -52,15 +52,14 @@ def check_bills(simulation: Simulation, *, exact: bool = True, clocks_ms: int = 
                 continue  # one has ended in the second in which the last has started: nobody can tell which was first
             assert run.number in really, f"{job.key} is billed for run {run.number}, which never was: {run}"
             reason = simulation.audit.ended_for.get((job.metadata.uid, run.number), "")
-            if not exact and _ended_before_anyone_knew(job, run):
+            if not exact and _ended_before_anyone_knew(simulation, job, run):
                 reason = "late"
             _check_run(f"{job.key} run {run.number}", run, really[run.number], reason, clocks_ms)
         billed = job.status.runs_folded.runs + len(job.status.runs)
         for number, ran in really.items():
             free = number > billed and ran.until_ms - ran.since_ms > 2 * SECOND_MS and not ran.unknown
             assert not free, f"{job.key}: run {number} of {ran.until_ms - ran.since_ms} ms is free"
-        exhausted = job.metadata.namespace in simulation.audit.exhausted
-        _check_usage(job, len(jobs), exact=exact or not exhausted)
+        _check_usage(job, len(jobs), simulation.audit)
     wallets = [Wallet.model_validate(thing) for thing in simulation.api.storage.every(WALLETS)]
     for wallet in wallets:
         _check_wallet(wallet, wallets, simulation.audit)
@@ -91,12 +90,12 @@ def _is_unknown(simulation: Simulation, uids: list[str]) -> bool:
     return start_ms > min(kubelets.end_told_ms.get(uid, never_ms) for uid in uids)
 
 
-def _ended_before_anyone_knew(job: UCloudJob, run: JobRun) -> bool:
-    """Say whether credits (no container ends at a fraction of a second) or time ended a run that really went on."""
-    assert run.ended_at is not None
+def _ended_before_anyone_knew(simulation: Simulation, job: UCloudJob, run: JobRun) -> bool:
+    """Say whether credits or time had ended a run that really went on."""
     ran_ms = sum((each.ended_at or 0) - each.started_at for each in job.status.runs if each.number <= run.number)
     allocated = job.spec.time_allocation
-    return run.ended_at % SECOND_MS != 0 or (allocated is not None and ran_ms == allocated.duration_ms)
+    expired = allocated is not None and ran_ms == allocated.duration_ms
+    return expired or (job.metadata.uid, run.ended_at) in simulation.audit.out_of_credits
 
 
 def _check_run(what: str, run: JobRun, ran: Ran, reason: str, clocks_ms: int) -> None:
@@ -112,8 +111,11 @@ def _check_run(what: str, run: JobRun, ran: Ran, reason: str, clocks_ms: int) ->
     assert early_ms + late_ms <= longest_ms, f"{what} is billed for {early_ms + late_ms} ms more than it ran"
 
 
-def _check_usage(job: UCloudJob, jobs: int, *, exact: bool) -> None:
-    """A job pays by the formula, or a few units less where the credits ended between two jobs' units."""
+def _check_usage(job: UCloudJob, jobs: int, audit: Audit) -> None:
+    """A job pays by the formula, or a few units less where the credits ended between two jobs' units.
+
+    What ran in earlier times of which nobody knew pays what is left.
+    """
     status = job.status
     if not status.runs:
         assert status.usage == 0, f"{job.key} never ran and pays {status.usage}"
@@ -124,15 +126,11 @@ def _check_usage(job: UCloudJob, jobs: int, *, exact: bool) -> None:
     formula = (units + status.runs_folded.usage * period_ms + status.runs_folded.remainder) // period_ms
     per_ms = run.price * run.replicas // period_ms + 1
     assert status.usage <= formula, f"{job.key} pays {status.usage} for {formula}"
-    ended_by_credits = _had_no_more_credits(job) or any((r.ended_at or 0) % SECOND_MS for r in status.runs)
-    short = 2 * jobs * per_ms if ended_by_credits else 0
-    assert not exact or formula - status.usage <= short, f"{job.key} pays {status.usage} for {formula}"
-
-
-def _had_no_more_credits(job: UCloudJob) -> bool:
-    """Say whether any of its runs may have ended for lack of credits, by what people were told."""
-    sentences = [update.status or "" for update in job.status.updates]
-    return job.status.reason == "OutOfCredits" or any("credits" in sentence.lower() for sentence in sentences)
+    if job.metadata.uid in audit.short:
+        return
+    ended = any((job.metadata.uid, run.ended_at) in audit.out_of_credits for run in status.runs)
+    short = 2 * jobs * per_ms if ended else 0
+    assert formula - status.usage <= short, f"{job.key} pays {status.usage} for {formula}"
 
 
 def _check_wallet(wallet: Wallet, wallets: list[Wallet], audit: Audit) -> None:

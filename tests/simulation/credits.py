@@ -1,0 +1,69 @@
+"""Whether credits had ended at an instant, as far as anybody could know who read what the jobs said."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ucloud_operator.control.accounts import runs_of
+from ucloud_operator.ledger.usage import usage_at
+from ucloud_operator.lifecycle.facts import paid_by
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from ucloud_operator.api import UCloudJob, Wallet
+
+
+class Grants:
+    """What was ever granted to each wallet at a time; only where each has one parent at the most."""
+
+    def __init__(self, jobs: Mapping[str, UCloudJob]) -> None:
+        """Take all jobs that ever were, by uid."""
+        self._jobs = jobs
+        self._wallets: dict[str, Wallet] = {}
+        self._granted: dict[str, set[int]] = {}
+
+    def note(self, wallet: Wallet) -> None:
+        """Take a wallet as it is now."""
+        asked = sum(each.quota for group in wallet.spec.allocation_groups for each in group.allocations)
+        self._wallets[wallet.key] = wallet
+        self._granted.setdefault(wallet.key, set()).update((asked, _applied(wallet)))
+
+    def ended_at(self, job: UCloudJob, at_ms: int) -> bool:
+        """Say whether the last of them, of a job's wallet or of one above it, was used at that instant."""
+        return any(
+            self._used_of(above, at_ms - 1) <= granted <= self._used_of(above, at_ms)
+            for above in self._upwards(paid_by(job))
+            for granted in self._granted[above.key]
+        )
+
+    def are_spent(self, job: UCloudJob, at_ms: int) -> bool:
+        """Say whether by then all that counted was, but for a unit of each job."""
+        return any(
+            self._used_of(above, at_ms) + len(self._jobs) >= _applied(above) for above in self._upwards(paid_by(job))
+        )
+
+    def _used_of(self, above: Wallet, at_ms: int) -> int:
+        """Return what was used of a wallet."""
+        below = {key for key in self._wallets if above in self._upwards(key)}
+        opening = sum(self._wallets[key].spec.opening_usage for key in below)
+        paying = (job for job in self._jobs.values() if job.status.wallet is not None and paid_by(job) in below)
+        return opening + sum(_used(job, at_ms) for job in paying)
+
+    def _upwards(self, key: str) -> Iterator[Wallet]:
+        """Yield a wallet, and those above it."""
+        wallet = self._wallets.get(key)
+        while wallet is not None:
+            yield wallet
+            parents = [group.parent.key for group in wallet.spec.allocation_groups if group.parent is not None]
+            wallet = self._wallets.get(parents[0]) if parents else None
+
+
+def _applied(wallet: Wallet) -> int:
+    return sum(group.quota for group in wallet.status.groups)
+
+
+def _used(job: UCloudJob, at_ms: int) -> int:
+    runs = runs_of(job, None)
+    used = usage_at(runs, at_ms) if runs else 0
+    return min(used, job.status.usage) if job.is_final else used
