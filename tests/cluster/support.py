@@ -1,12 +1,16 @@
 """What tests on a real API server share."""
 
 import json
+import os
+import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
 from devcluster import ADMIN, Cluster, User
+from devcluster.processes import Process
 
 T = TypeVar("T")
 Manifest = Mapping[str, object]
@@ -73,3 +77,15 @@ def get(cluster: Cluster, namespace: str, *what: str, user: User = ADMIN) -> dic
         cluster.kubectl("get", f"--namespace={namespace}", "--output=json", *what, user=user)
     )
     return found
+
+
+@contextmanager
+def paused(process: Process) -> Iterator[None]:
+    """Have a process do nothing for as long as the block takes."""
+    pid = process.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)

@@ -1,10 +1,7 @@
 """Pods on KWOK's nodes do what a kubelet's pods do, as far as the operator depends on it."""
 
-import os
-import signal
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -13,9 +10,8 @@ import yaml
 
 from devcluster import Cluster
 from devcluster.kubelets import configuration
-from devcluster.processes import Process
 from tests.cluster.people import Json, Person
-from tests.cluster.support import eventually
+from tests.cluster.support import eventually, paused
 
 HOLD = "test.ucloud.dk/hold"
 BUSY_SECONDS = 2
@@ -222,18 +218,6 @@ def test_a_pod_that_is_deleted_while_its_kubelet_is_behind_goes_without_having_r
         pod.delete()
     eventually(lambda: pod.phase() == "Failed")
     assert not pod.state("running")
-
-
-@contextmanager
-def paused(process: Process) -> Iterator[None]:
-    """Have a process do nothing for as long as the block takes."""
-    pid = process.pid
-    assert pid is not None
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
 
 
 def test_a_pod_is_patched_only_as_it_was_seen() -> None:

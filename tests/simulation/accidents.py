@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from tests.simulation.bills import check_bills
 from tests.simulation.faults.api import outage
 from tests.simulation.network import FINE, ROUGH
+from tests.simulation.podlife import Loss
 from tests.simulation.refusals import Refusal
 from tests.simulation.simulation import Simulation
 from tests.simulation.stories import allocation, application, group, job, product, wallet
@@ -176,6 +177,7 @@ class Accidents:
             (1, self.crowd),
             (1, self.take_the_api_away),
             (1, self.cut_a_node_off),
+            (1, self.silence_a_node),
             (1, self.freeze_an_operator),
         ]
         if self.several_operators:
@@ -190,6 +192,7 @@ class Accidents:
         simulation = self.simulation
         simulation.kubelets.schedulable = True
         simulation.kubelets.reconnect()
+        simulation.kubelets.remove_nodes()
         simulation.api.come_back()
         simulation.faults = FINE
         for replica in simulation.replicas:
@@ -326,6 +329,13 @@ class Accidents:
         self.simulation.injected["node lost"] += 1
         self.simulation.kubelets.lose_node(node)
 
+    async def silence_a_node(self) -> None:
+        """Lose one of the nodes, and let its object stay."""
+        node = self.random.choice(self.simulation.kubelets.nodes)
+        self.note(f"{node} is lost, and nobody deletes it")
+        self.simulation.injected["node silent"] += 1
+        self.simulation.kubelets.lose_node(node, Loss.SILENT)
+
     async def crowd(self) -> None:
         """Let no pod find a node for a while."""
         self.simulation.kubelets.schedulable = False
@@ -342,7 +352,7 @@ class Accidents:
 
     async def cut_a_node_off(self) -> None:
         """Let one of the nodes reach nobody for a while."""
-        node, seconds = self.random.choice(self.simulation.kubelets.nodes), self.random.choice((3, 30))
+        node, seconds = self.random.choice(self.simulation.kubelets.nodes), self.random.choice((3, 30, 90))
         self.note(f"{node} is cut off for {seconds} s")
         self.simulation.injected["node cut off"] += 1
         await self.simulation.kubelets.cut_off(node, seconds)

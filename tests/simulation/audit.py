@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING
 
 from tests.simulation.credits import Grants
 from ucloud_operator.api import UCloudJob, Wallet
+from ucloud_operator.api.common import parse_time
 from ucloud_operator.audit import find
 from ucloud_operator.control.accounts import runs_of
 from ucloud_operator.control.world import World
 from ucloud_operator.kube.resources import LEDGERCHECKPOINTS, PODS, UCLOUDJOBS, WALLETS, WALLETSTATEMENTS
 from ucloud_operator.ledger.usage import usage_at
+from ucloud_operator.lifecycle.observe import LOST_AFTER_MS
 from ucloud_operator.lifecycle.sentences import Reason
 from ucloud_operator.lifecycle.stops import parse_stop
 
@@ -32,9 +34,12 @@ if TYPE_CHECKING:
     from tests.simulation.storage import Write
     from ucloud_operator.control.operator import Fed
     from ucloud_operator.kube.resources import Resource
+    from ucloud_operator.lifecycle.stops import Stop
 
 IN_FLIGHT_MS = 10_000
 """How long a number may have been on its way to the API server while another write overtook it."""
+DECIDED_MS = 2000
+"""How long before it is written something may have been decided."""
 PROMPT_MS = 1500
 """How long after its end a run's bill is written where nothing fails."""
 
@@ -54,15 +59,15 @@ class Audit:
         """Every job that ever was, in its last state, by uid."""
         self.ended_for: dict[tuple[str, int], str] = {}
         """Why each run ended, by its job's uid and its number."""
+        self.concluded_ms: dict[tuple[str, int], int] = {}
+        """And when that was written down."""
         self.out_of_credits: set[tuple[str, int]] = set()
         """Instants at which the credits of a job ended, by its uid, by what was known when that mattered."""
         self.short: set[str] = set()
         """The uids of jobs that had no credits left to pay with when a run of theirs was billed."""
-        self.exhausted: set[str] = set()
-        """Namespaces whose wallets were ever locked, or would have been if they hadn't been topped up meanwhile."""
         self.world = World(lambda _: None)
         """What there is, as the operator's own audit reads it."""
-        self._grants = Grants(self.jobs)
+        self._grants = Grants()
         self._stores: dict[Resource, Fed] = {
             WALLETS: self.world.wallets,
             UCLOUDJOBS: self.world.jobs,
@@ -72,6 +77,7 @@ class Audit:
         }
         self._api = api
         self._kubelets = kubelets
+        self._changed: dict[str, tuple[int, UCloudJob]] = {}  # by uid: when each last was, and what it had been
         self._ends: list[tuple[int, int]] = []  # of runs: when it was, and when it was written down
         api.storage.listen(self._heard)
 
@@ -107,17 +113,10 @@ class Audit:
         self.jobs[new.metadata.uid] = new
         if old is None:
             return
-        if new.status.reason == "OutOfCredits":
-            self.exhausted.add(str(new.metadata.namespace))
-        ended_before = {run.number for run in old.status.runs if run.ended_at is not None}
-        for run in new.status.runs:
-            if run.number not in ended_before and run.ended_at is not None:
-                self._ends.append((run.ended_at, self._api.now_ms()))
-                self.ended_for[new.metadata.uid, run.number] = new.status.reason or ""
-                if self._api.now_ms() > run.ended_at + PROMPT_MS:
-                    self._look_at_credits(new, run.ended_at)
-                if self._grants.are_spent(new, self._api.now_ms()):
-                    self.short.add(new.metadata.uid)
+        since_ms, _ = self._changed.get(new.metadata.uid, (0, old))
+        if since_ms + DECIDED_MS < self._api.now_ms():
+            self._changed[new.metadata.uid] = self._api.now_ms(), old
+        self._look_at_ends(old, new)
         if new.status.usage < old.status.usage:
             self._say(f"{new.key}: its usage fell from {old.status.usage} to {new.status.usage}")
         if old.is_final and (new.status.state, new.status.usage) != (old.status.state, old.status.usage):
@@ -126,8 +125,25 @@ class Audit:
             self._say(f"{new.key} has two runs of one number: {new.status.runs}")
         self._look_at_runs(new)
 
+    def _look_at_ends(self, old: UCloudJob, new: UCloudJob) -> None:
+        """Note why and when runs ended, and whether there were credits left."""
+        ended_before = {run.number for run in old.status.runs if run.ended_at is not None}
+        for run in new.status.runs:
+            if run.number not in ended_before and run.ended_at is not None:
+                self._ends.append((run.ended_at, self._api.now_ms()))
+                self.ended_for[new.metadata.uid, run.number] = new.status.reason or ""
+                self.concluded_ms[new.metadata.uid, run.number] = self._api.now_ms()
+                if self._api.now_ms() > run.ended_at + PROMPT_MS:
+                    self._look_at_credits(new, run.ended_at)
+                if self._grants.are_spent(new, self._api.now_ms(), self.jobs):
+                    self.short.add(new.metadata.uid)
+
     def _look_at_credits(self, job: UCloudJob, at_ms: int) -> None:
-        if self._grants.ended_at(job, at_ms):
+        if job.status.wallet is None:
+            return
+        since_ms = self._api.now_ms() - DECIDED_MS
+        earlier = {uid: before for uid, (changed_ms, before) in self._changed.items() if changed_ms >= since_ms}
+        if self._grants.ended_at(job, at_ms, self.jobs) or self._grants.ended_at(job, at_ms, self.jobs | earlier):
             self.out_of_credits.add((job.metadata.uid, at_ms))
 
     def _look_at_runs(self, job: UCloudJob) -> None:
@@ -144,8 +160,6 @@ class Audit:
         new = Wallet.model_validate(after)
         old = Wallet.model_validate(before) if before else new
         self._grants.note(new)
-        if new.status.locked:
-            self.exhausted.add(str(new.metadata.namespace))
         since_ms = old.status.metered_at or 0
         most_ms = IN_FLIGHT_MS + self.clocks_ms
         late = any(ended_ms < since_ms <= written_ms + most_ms for ended_ms, written_ms in self._ends)
@@ -171,17 +185,33 @@ class Audit:
 
     def _look_at_pod(self, pod: Json) -> None:
         uid = pod["metadata"]["uid"]
-        self.pods[uid] = pod
+        before, self.pods[uid] = self.pods.get(uid, pod), pod
         labels = pod["metadata"].get("labels", {})
         mine = labels.get("ucloud.dk/job-uid"), labels.get("ucloud.dk/rank")
-        stop = parse_stop(pod["metadata"].get("annotations", {}).get("ucloud.dk/stop"))
-        if stop is not None and stop.reason is Reason.OutOfCredits and mine[0] in self.jobs:
+        stop = _stop_on(pod)
+        if (
+            stop is not None
+            and stop.reason is Reason.OutOfCredits
+            and mine[0] in self.jobs
+            and stop != _stop_on(before)
+        ):
             self._look_at_credits(self.jobs[mine[0]], stop.at_ms)
+        if uid not in self._kubelets.running or self._is_missed(pod):
+            return
         for other in self._kubelets.running:
             its = self.pods[other]["metadata"].get("labels", {})
             same = (its.get("ucloud.dk/job-uid"), its.get("ucloud.dk/rank")) == mine
-            if uid != other and same and uid in self._kubelets.running:
+            if uid != other and same and not self._is_missed(self.pods[other]):
                 self._say(f"{pod['metadata']['name']} runs beside {self.pods[other]['metadata']['name']}")
+
+    def _is_missed(self, pod: Json) -> bool:
+        """Say whether a pod was to be gone so long ago that it counts as lost with its node."""
+        deletion = pod["metadata"].get("deletionTimestamp")
+        return deletion is not None and parse_time(deletion) + LOST_AFTER_MS <= self._api.now_ms()
 
     def _say(self, mistake: str) -> None:
         self.mistakes.append(mistake)
+
+
+def _stop_on(pod: Json) -> Stop | None:
+    return parse_stop(pod["metadata"].get("annotations", {}).get("ucloud.dk/stop"))

@@ -6,20 +6,22 @@ from typing import TYPE_CHECKING
 
 from ucloud_operator.control.accounts import runs_of
 from ucloud_operator.ledger.usage import usage_at
-from ucloud_operator.lifecycle.facts import paid_by
+from ucloud_operator.lifecycle.facts import expires_ms, open_run, paid_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from typing import TypeAlias
 
     from ucloud_operator.api import UCloudJob, Wallet
+
+    Jobs: TypeAlias = Mapping[str, UCloudJob]
+    """All that ever were, by uid."""
 
 
 class Grants:
     """What was ever granted to each wallet at a time; only where each has one parent at the most."""
 
-    def __init__(self, jobs: Mapping[str, UCloudJob]) -> None:
-        """Take all jobs that ever were, by uid."""
-        self._jobs = jobs
+    def __init__(self) -> None:
         self._wallets: dict[str, Wallet] = {}
         self._granted: dict[str, set[int]] = {}
 
@@ -29,34 +31,36 @@ class Grants:
         self._wallets[wallet.key] = wallet
         self._granted.setdefault(wallet.key, set()).update((asked, _applied(wallet)))
 
-    def ended_at(self, job: UCloudJob, at_ms: int) -> bool:
-        """Say whether the last of them, of a job's wallet or of one above it, was used at that instant."""
-        return any(
-            self._used_of(above, at_ms - 1) <= granted <= self._used_of(above, at_ms)
+    def ended_at(self, job: UCloudJob, at_ms: int, jobs: Jobs) -> bool:
+        """Say whether at that instant the last of them was used, of a job's wallet or of one above it, or had been."""
+        return self.are_spent(job, at_ms, jobs) or any(
+            self._used_of(above, at_ms - 1, jobs) <= granted <= self._used_of(above, at_ms, jobs)
             for above in self._upwards(paid_by(job))
             for granted in self._granted[above.key]
         )
 
-    def are_spent(self, job: UCloudJob, at_ms: int) -> bool:
-        """Say whether by then all that counted was, but for a unit of each job."""
+    def are_spent(self, job: UCloudJob, at_ms: int, jobs: Jobs) -> bool:
+        """Say whether by then all that counted was, but for a unit of each job, or a wallet was being deleted."""
         return any(
-            self._used_of(above, at_ms) + len(self._jobs) >= _applied(above) for above in self._upwards(paid_by(job))
+            above.is_being_deleted or self._used_of(above, at_ms, jobs) + len(jobs) >= _applied(above)
+            for above in self._upwards(paid_by(job))
         )
 
-    def _used_of(self, above: Wallet, at_ms: int) -> int:
+    def _used_of(self, above: Wallet, at_ms: int, jobs: Jobs) -> int:
         """Return what was used of a wallet."""
-        below = {key for key in self._wallets if above in self._upwards(key)}
+        below = {key for key in self._wallets if any(each.key == above.key for each in self._upwards(key))}
         opening = sum(self._wallets[key].spec.opening_usage for key in below)
-        paying = (job for job in self._jobs.values() if job.status.wallet is not None and paid_by(job) in below)
+        paying = (job for job in jobs.values() if job.status.wallet is not None and paid_by(job) in below)
         return opening + sum(_used(job, at_ms) for job in paying)
 
-    def _upwards(self, key: str) -> Iterator[Wallet]:
+    def _upwards(self, key: str | None) -> Iterator[Wallet]:
         """Yield a wallet, and those above it."""
-        wallet = self._wallets.get(key)
-        while wallet is not None:
+        seen = set[str]()
+        while key is not None and key not in seen and (wallet := self._wallets.get(key)) is not None:
             yield wallet
-            parents = [group.parent.key for group in wallet.spec.allocation_groups if group.parent is not None]
-            wallet = self._wallets.get(parents[0]) if parents else None
+            seen.add(key)
+            parents = (group.parent.key for group in wallet.spec.allocation_groups if group.parent is not None)
+            key = next(parents, None)
 
 
 def _applied(wallet: Wallet) -> int:
@@ -64,6 +68,7 @@ def _applied(wallet: Wallet) -> int:
 
 
 def _used(job: UCloudJob, at_ms: int) -> int:
-    runs = runs_of(job, None)
+    run = open_run(job.status)
+    runs = runs_of(job, None if run is None else expires_ms(job, run.started_at))
     used = usage_at(runs, at_ms) if runs else 0
     return min(used, job.status.usage) if job.is_final else used

@@ -7,18 +7,20 @@ and ended. That is what bills are held against.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import random
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from tests.simulation import podstatus
 from tests.simulation.loop import VirtualClock
-from tests.simulation.podlife import PodLife
+from tests.simulation.podlife import MONITOR_GRACE_SECONDS, Loss, PodLife
 from tests.simulation.refusals import Refusal
 from ucloud_operator.kube.resources import PODS
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
     from tests.simulation.api import Api
     from tests.simulation.objects import Json
@@ -50,6 +52,10 @@ class Kubelets:
         """When their kubelets first heard of a deadline of pods."""
         self.lost: set[str] = set()
         """Pods whose node was lost under them."""
+        self.given_up_ms: dict[str, int] = {}
+        """When somebody said so first."""
+        self.doubted_ms: defaultdict[str, list[int]] = defaultdict(list)
+        """When it was said of pods that their node is gone, whether it was or not."""
         self._cut_off: dict[str, asyncio.Event] = {}
         self._unsaid: dict[str, Json] = {}
         self._next_node = itertools.cycle(self.nodes)
@@ -57,16 +63,21 @@ class Kubelets:
         self._tasks: set[asyncio.Task[None]] = set()
         api.storage.listen(self._heard)
 
-    def lose_node(self, node: str) -> None:
-        """Take a node away: its containers are gone, and nobody says so; after a while its pods are called Failed."""
+    def lose_node(self, node: str, loss: Loss = Loss.GONE) -> None:
+        """Take a node away: its containers are gone, and what others say of its pods depends on how."""
         for life in list(self._lives.values()):
             if life.node == node:
-                life.lose()
+                life.lose(loss)
 
     def fall_silent(self) -> None:
         """Lose all nodes, and everyone who would say so: their pods are called Running as long as they are there."""
+        for node in self.nodes:
+            self.lose_node(node, Loss.UNNOTICED)
+
+    def remove_nodes(self) -> None:
+        """Delete the objects of all nodes that fell silent."""
         for life in self._lives.values():
-            life.lose(noticed=False)
+            life.node_removed.set()
 
     def end(self, uid: str, fail: str = "", *, code: int = 137) -> None:
         """Let a pod's container end now, by itself (with that code) or in one of the ways that it can fail."""
@@ -75,7 +86,12 @@ class Kubelets:
     async def cut_off(self, node: str, seconds: float) -> None:
         """Let a node reach nobody for so long; what runs on it runs on."""
         self._cut_off[node] = asyncio.Event()
-        await asyncio.sleep(seconds)
+        await asyncio.sleep(min(seconds, MONITOR_GRACE_SECONDS))
+        if seconds > MONITOR_GRACE_SECONDS:
+            await self.api.back.wait()
+            for life in [life for life in self._lives.values() if life.node == node]:
+                self.give_up(life.pod, podstatus.unready)
+            await asyncio.sleep(seconds - MONITOR_GRACE_SECONDS)
         self.reconnect(node)
 
     def reconnect(self, *nodes: str) -> None:
@@ -83,6 +99,8 @@ class Kubelets:
         for node in nodes or tuple(self._cut_off):
             if (cut := self._cut_off.pop(node, None)) is not None:
                 cut.set()
+                for life in [life for life in self._lives.values() if life.node == node]:
+                    life.come_back()
 
     def reaches(self, node: str) -> bool:
         """Say whether a node reaches the API server."""
@@ -155,7 +173,30 @@ class Kubelets:
     async def _report_later(self, pod: Json, node: str) -> None:
         await self.reached(node)
         await asyncio.sleep(self.random.uniform(0.1, 1))
-        self._write(pod, self._unsaid.pop(pod["metadata"]["uid"]))
+        status = self._unsaid.pop(pod["metadata"]["uid"])
+        if pod["metadata"]["uid"] not in self.lost:
+            self._write(pod, status)
+
+    def give_up(self, pod: Json, said: Callable[[Json, int], Json]) -> None:
+        """Let a controller say of a pod that its node isn't there, if the pod still is and may have run till then."""
+        metadata = pod["metadata"]
+        now_ms, uid = self.api.now_ms(), metadata["uid"]
+        with contextlib.suppress(Refusal):
+            present = self.api.get(PODS, metadata["namespace"], metadata["name"])
+            there = present["metadata"]["uid"] == uid and present["status"]["phase"] not in _ENDED
+            if there and (status := said(present, now_ms)):
+                self.doubted_ms[uid].append(now_ms)
+                if uid in self.lost:
+                    self.given_up_ms.setdefault(uid, now_ms)
+                self._write(pod, status)
+
+    def delete(self, pod: Json, *, grace_seconds: int | None) -> None:
+        """Let a controller delete a pod, if it is still there."""
+        metadata = pod["metadata"]
+        with contextlib.suppress(Refusal):
+            self.api.delete(
+                PODS, metadata["namespace"], metadata["name"], uid=metadata["uid"], grace_seconds=grace_seconds
+            )
 
     def _write(self, pod: Json, status: Json) -> None:
         metadata = pod["metadata"]
@@ -165,12 +206,10 @@ class Kubelets:
             if any("startedAt" in state for state in container["state"].values()):
                 self.start_told_ms.setdefault(metadata["uid"], self.api.now_ms())
         body = {"metadata": {"uid": metadata["uid"]}, "status": status}
-        try:
+        with contextlib.suppress(Refusal):
             self.api.patch(
                 PODS, metadata["namespace"], metadata["name"], body, subresource="status", user="system:node:node"
             )
-        except Refusal:
-            return
 
     async def remove(self, pod: Json, node: str = "") -> None:
         """Delete a pod for good, as the kubelet does when it is done with it and has said so."""
@@ -178,7 +217,4 @@ class Kubelets:
         while not self.reaches(node) or metadata["uid"] in self._unsaid:
             await self.reached(node)
             await asyncio.sleep(1)
-        try:
-            self.api.delete(PODS, metadata["namespace"], metadata["name"], uid=metadata["uid"], grace_seconds=0)
-        except Refusal:
-            return
+        self.delete(pod, grace_seconds=0)

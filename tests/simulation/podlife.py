@@ -9,23 +9,40 @@ happened; then the kubelet deletes a pod that was to be deleted, and a finalizer
 from __future__ import annotations
 
 import asyncio
+from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from tests.simulation import podstatus
 from tests.simulation.behaviour import Behaviour, behaviour_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.simulation.kubelet import Kubelets
     from tests.simulation.objects import Json
 
 LEAST_GRACE_SECONDS: Final = 2
-POD_GC_SECONDS: Final = 46
-"""From the loss of a node to the pods on it being called Failed."""
+QUARANTINE_SECONDS: Final = 40
+"""How long Kubernetes waits for a node that is gone to come back before it deletes its pods."""
+POD_GC_SECONDS: Final = 20
+"""How often it looks for such pods."""
+MONITOR_GRACE_SECONDS: Final = 50
+"""How long a node may be silent before it and the pods on it are called not ready."""
+TOLERATION_SECONDS: Final = 300
+"""How long pods stay on a node that is not ready."""
 
 _TROUBLE: Final = {
     "image-pull": ("ErrImagePull", "manifest unknown"),
     "config": ("CreateContainerConfigError", "container has runAsNonRoot and image will run as root"),
 }
+
+
+class Loss(Enum):
+    """How a node is lost."""
+
+    GONE = "its object is deleted with it, as an autoscaler does"
+    SILENT = "it is called not ready, and its pods are evicted; they are gone when its object is"
+    UNNOTICED = "nobody says anything"
 
 
 class PodLife:
@@ -36,11 +53,13 @@ class PodLife:
         self._random = kubelets.random
         self._clock = kubelets.clocks[pod["spec"]["nodeName"]]
         self._pod: Json | None = pod
-        self._first = pod
+        self.pod = pod
         self._uid: str = pod["metadata"]["uid"]
         self._news = asyncio.Event()
         self._lost = False
-        self._noticed = True
+        self._loss = Loss.UNNOTICED
+        self._said: Json = {}
+        self.node_removed = asyncio.Event()
         self._ending: tuple[str, int] | None = None
         self._accepted_ms = 0
         self._deadline_late = self._random.uniform(0.1, 1.0)
@@ -51,12 +70,18 @@ class PodLife:
         delay_seconds = self._random.uniform(0.01, 0.1)
         asyncio.get_running_loop().call_later(delay_seconds, self._take, pod)
 
-    def lose(self, *, noticed: bool = True) -> None:
-        """Be gone, with the node."""
-        self._lost, self._noticed = True, noticed
-        self._kubelets.lost.add(self._uid)
+    def lose(self, loss: Loss) -> None:
+        """Be gone, with the node; what becomes of the pod depends on how."""
+        self._lost, self._loss = True, loss
+        if self._uid not in self._kubelets.end_told_ms:
+            self._kubelets.lost.add(self._uid)
         self._end_container()
         self._news.set()
+
+    def come_back(self) -> None:
+        """Say again what was said last: somebody may have said something else, as the node was out of reach."""
+        if self._said and not self._lost:
+            self._report(self._said)
 
     def end(self, fail: str, code: int) -> None:
         """End the container as it would end by itself: in a way to fail, or with an exit code."""
@@ -83,7 +108,7 @@ class PodLife:
 
     async def run(self) -> None:
         """Live from the node to the end."""
-        told = behaviour_of(self._first)
+        told = behaviour_of(self.pod)
         await asyncio.sleep(self._random.uniform(0.01, 0.1))
         self._accepted_ms = self._clock.now_ms()
         if await self._start(told):
@@ -95,18 +120,18 @@ class PodLife:
 
     async def _start(self, told: Behaviour) -> bool:
         """Start the container; return whether it did, and nobody wanted it to stop before."""
-        self._report(podstatus.waiting(self._first, self._accepted_ms, "ContainerCreating"))
+        self._report(podstatus.waiting(self.pod, self._accepted_ms, "ContainerCreating"))
         if told.fail in _TROUBLE:
             await asyncio.sleep(0.3)
             reason, message = _TROUBLE[told.fail]
-            self._report(podstatus.waiting(self._first, self._accepted_ms, reason, message))
+            self._report(podstatus.waiting(self.pod, self._accepted_ms, reason, message))
             if told.fail == "image-pull" and not await self._asked(2):
-                self._report(podstatus.waiting(self._first, self._accepted_ms, "ImagePullBackOff", "Back-off pulling"))
+                self._report(podstatus.waiting(self.pod, self._accepted_ms, "ImagePullBackOff", "Back-off pulling"))
             await self._asked(None)
         elif not await self._asked(told.start_after):
             return True
         if not self._lost and self._pod is not None:
-            self._report(podstatus.never_started(self._first, self._past_deadline()))
+            self._report(podstatus.never_started(self.pod, self._past_deadline()))
         return False
 
     async def _run(self, told: Behaviour) -> None:
@@ -115,7 +140,7 @@ class PodLife:
         started_ms = self._clock.now_ms()
         kubelets.running[self._uid] = self.node
         kubelets.started_ms[self._uid] = kubelets.api.now_ms()
-        await self._say(podstatus.running(self._first, self._accepted_ms, started_ms))
+        await self._say(podstatus.running(self.pod, self._accepted_ms, started_ms))
         spent_seconds = (self._clock.now_ms() - started_ms) / 1000
         left = None if told.exit_after is None else max(0, told.exit_after - spent_seconds)
         asked = await self._asked(left)
@@ -127,13 +152,13 @@ class PodLife:
         elif asked:
             code = await self._be_stopped(told)
         elif told.fail == "node-lost":
-            self.lose()
+            self.lose(Loss.GONE)
             return
         self._end_container()
         if self._pod is None:
             return
         end = podstatus.End(code=code, fail=fail, past_deadline=asked and late)
-        status = podstatus.ended(self._first, self._accepted_ms, started_ms, self._clock.now_ms(), end)
+        status = podstatus.ended(self.pod, self._accepted_ms, started_ms, self._clock.now_ms(), end)
         await self._say(status)
 
     async def _be_stopped(self, told: Behaviour) -> int:
@@ -185,23 +210,40 @@ class PodLife:
             self._report(status)
 
     def _report(self, status: Json) -> None:
+        self._said = status
         if self._pod is not None:
-            self._kubelets.report(self._first, status, node=self.node)
+            self._kubelets.report(self.pod, status, node=self.node)
 
     async def _be_lost(self) -> None:
-        """Be given up by who collects the pods of nodes that are gone."""
-        if not self._noticed:
+        """Be given up, by those who look after nodes that are silent and pods whose node is gone."""
+        if self._loss is Loss.UNNOTICED:
             return
-        await asyncio.sleep(POD_GC_SECONDS)
-        self._kubelets.report(self._first, podstatus.lost_with_its_node(self._first, self._kubelets.api.now_ms()))
-        await self._kubelets.remove(self._first)
+        if self._loss is Loss.SILENT:
+            await asyncio.sleep(MONITOR_GRACE_SECONDS)
+            await self._is_said(podstatus.unready)
+            await asyncio.sleep(TOLERATION_SECONDS)
+            if self._pod is not None and "deletionTimestamp" not in self._pod["metadata"]:
+                await self._is_said(podstatus.evicted_by_taint)
+                self._kubelets.delete(self._pod, grace_seconds=None)
+            await self.node_removed.wait()
+        await asyncio.sleep(QUARANTINE_SECONDS + self._random.uniform(0, POD_GC_SECONDS))
+        await self._is_said(podstatus.lost_with_its_node)
+        self._kubelets.delete(self.pod, grace_seconds=0)
+
+    async def _is_said(self, status: Callable[[Json, int], Json]) -> None:
+        """Have a controller say something, as soon as the API server is there."""
+        await self._kubelets.api.back.wait()
+        self._kubelets.give_up(self.pod, status)
 
     async def _be_removed(self) -> None:
         """Wait for the deletion of a pod that has ended, and finish it."""
         while self._pod is not None:
+            if self._lost:
+                await self._be_lost()
+                return
             if "deletionTimestamp" in self._pod["metadata"]:
                 await asyncio.sleep(self._random.uniform(0.1, 0.5))
-                await self._kubelets.remove(self._first, self.node)
+                await self._kubelets.remove(self.pod, self.node)
                 return
             self._news.clear()
             await self._news.wait()

@@ -75,11 +75,22 @@ def never_started(pod: Json, past_deadline: bool) -> Json:  # noqa: FBT001  # on
     return {"phase": "Failed", "containerStatuses": _containers(pod, state)} | (_PAST_DEADLINE if past_deadline else {})
 
 
+def unready(pod: Json, now_ms: int) -> Json:
+    """Its node has fallen silent, says the node lifecycle controller; nothing if it wasn't ready."""
+    if not any(each["type"] == "Ready" and each["status"] == "True" for each in pod["status"].get("conditions", [])):
+        return {}
+    return {"conditions": _conditions(pod, _ready("False", "", now_ms))}
+
+
+def evicted_by_taint(pod: Json, now_ms: int) -> Json:
+    """Its node has been silent for too long: it is about to be deleted."""
+    return {"conditions": _conditions(pod, _disrupted("DeletionByTaintManager", "deleting due to NoExecute", now_ms))}
+
+
 def lost_with_its_node(pod: Json, now_ms: int) -> Json:
     """Its node is gone; its container is called running for ever."""
-    target = {"type": "DisruptionTarget", "status": "True", "reason": "DeletionByPodGC"}
-    said = {"message": "PodGC: node no longer exists", "lastTransitionTime": stamp(now_ms)}
-    return {"phase": "Failed", "conditions": _conditions(pod, {**target, **said})}
+    said = _disrupted("DeletionByPodGC", "PodGC: node no longer exists", now_ms)
+    return {"phase": "Failed", "conditions": _conditions(pod, said)}
 
 
 _PAST_DEADLINE: Final = {
@@ -98,6 +109,11 @@ def _containers(pod: Json, state: Json) -> list[Json]:
 def _ready(status: str, reason: str, at_ms: int) -> Json:
     condition = {"type": "Ready", "status": status, "lastTransitionTime": stamp(at_ms)}
     return condition | ({"reason": reason} if reason else {})
+
+
+def _disrupted(reason: str, message: str, at_ms: int) -> Json:
+    said = {"type": "DisruptionTarget", "status": "True", "reason": reason, "message": message}
+    return {**said, "lastTransitionTime": stamp(at_ms)}
 
 
 def _conditions(pod: Json, *new: Json) -> list[Json]:

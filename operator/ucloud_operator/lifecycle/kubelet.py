@@ -63,6 +63,16 @@ class PodCondition(Model):
     message: str = ""
     last_transition_time: TimestampMs | None = None
 
+    @property
+    def gives_up(self) -> bool:
+        """Whether a controller says that the pod, or its node, is no longer there.
+
+        A node that falls silent is called so within a minute: its pods aren't ready any more. A kubelet that says the
+        same gives a reason; the node lifecycle controller gives none. That the pods are given up for it comes later.
+        """
+        unready = self.type == "Ready" and self.status == "False" and not self.reason
+        return unready or (self.type == "DisruptionTarget" and self.status == "True")
+
 
 class PodMeta(ObjectMeta):
     """A pod's metadata."""
@@ -151,6 +161,11 @@ class Pod(Model):
         return self.metadata.deletion_timestamp is not None
 
     @property
+    def is_stopped(self) -> bool:
+        """Whether it is being deleted and its kubelet has done its part: only finalizers keep it."""
+        return self.is_being_deleted and self.metadata.deletion_grace_period_seconds == 0
+
+    @property
     def told_to_stop_ms(self) -> int | None:
         """When its deletion was asked for: `deletionTimestamp` is the end of the grace that was given with it."""
         if self.metadata.deletion_timestamp is None:
@@ -173,15 +188,26 @@ class Pod(Model):
         """When the job's container ended, by the kubelet's clock."""
         return self.container.terminated.finished_at or None if self.container.terminated else None
 
+    @cached_property
+    def given_up_ms(self) -> int | None:
+        """When a controller first said that it isn't there any more, if nothing was heard of it since."""
+        said = (condition.last_transition_time or 0 for condition in self.status.conditions if condition.gives_up)
+        return min((at_ms for at_ms in said if at_ms > self._last_heard_ms), default=None)
+
     @property
     def last_sign_of_life_ms(self) -> int:
-        """The latest instant at which anything is known to have happened to it."""
+        """Until when it may be taken to have lived: to the end of its grace, or until it was given up."""
+        ends_ms = self.metadata.deletion_timestamp, self.given_up_ms
+        heard_ms = self._last_heard_ms
+        return min((at_ms for at_ms in ends_ms if at_ms is not None and at_ms > heard_ms), default=heard_ms)
+
+    @cached_property
+    def _last_heard_ms(self) -> int:
         signs = (
             self.metadata.creation_timestamp,
-            self.metadata.deletion_timestamp,
             self.status.start_time,
             self.started_ms,
-            *(condition.last_transition_time for condition in self.status.conditions),
+            *(each.last_transition_time for each in self.status.conditions if not each.gives_up),
         )
         return max(sign for sign in signs if sign is not None)
 

@@ -13,7 +13,7 @@ Two mistakes are easy to make here, and both cost somebody money:
   never after now. An end that nobody stamped is the last sign of life: after that, nothing proves a delivery.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -90,6 +90,8 @@ class Running:
     """By how much its node's clock is provably ahead of ours; negative: behind."""
     stopping: bool
     """Somebody asked for its deletion."""
+    given_up_ms: int | None = None
+    """Of a pod: since when its node is said to be gone; it may come back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +140,17 @@ def _run_ended(first: Ended, seen: Mapping[int, PodObservation], replicas: int) 
     starts = [observation.started_ms for observation in seen.values() if not isinstance(observation, Waiting)]
     known = [start for start in starts if start is not None]
     started_ms = max(known) if len(known) == replicas else None
-    if started_ms is not None and started_ms > first.ended_ms:
+    ended_ms = min((first.ended_ms, *_given_up_ms(seen.values())))
+    if started_ms is not None and started_ms > ended_ms:
         started_ms = None  # the last one started after the first had stopped: they never ran together
-    return Ended(started_ms, first.ended_ms, first.outcome, first.stop, first.rank)
+    return Ended(started_ms, ended_ms, first.outcome, first.stop, first.rank)
+
+
+def _given_up_ms(seen: Iterable[PodObservation]) -> Iterator[int]:
+    """Yield since when replicas that nobody can hear of may have been gone: after that, nothing proves a delivery."""
+    for observation in seen:
+        if isinstance(observation, Running) and observation.given_up_ms is not None:
+            yield observation.given_up_ms
 
 
 def _order_of_ends(ended: Ended) -> tuple[int, int, int]:
@@ -175,7 +185,7 @@ def observe_pod(pod: Pod, now_ms: int, intent: Intent = NOTHING_DECIDED) -> PodO
     if pod.started_ms is None:
         return _waiting(pod)
     skew_ms = _skew_ms(pod, now_ms)
-    return Running(pod.started_ms - skew_ms, skew_ms, stopping=pod.is_being_deleted)
+    return Running(pod.started_ms - skew_ms, skew_ms, pod.is_being_deleted, pod.given_up_ms)
 
 
 def _has_ended(pod: Pod, now_ms: int) -> bool:

@@ -237,6 +237,29 @@ class TestEnding:
         assert ended(pod().phase("Failed")).ended_ms == at(0)
         assert lost.taken(10).runs(20).seen().last_sign_of_life_ms == at(20)
 
+    def test_a_node_that_falls_silent_is_billed_until_it_is_called_so_and_not_until_its_pods_are_given_up(self) -> None:
+        silent = pod().runs(2).condition("Ready", "False", "", 50)
+        given_up = silent.condition("DisruptionTarget", "True", "DeletionByTaintManager", 350).is_deleted(350)
+        assert ended(given_up, now=420).ended_ms == at(50)
+        assert ended(given_up.phase("Failed"), now=420).ended_ms == at(50)
+        assert ended(silent.is_deleted(20).phase("Failed"), now=420).ended_ms == at(21)
+
+    def test_a_replica_on_a_silent_node_ends_the_bill_when_another_one_ends(self) -> None:
+        done, silent = pod(0).runs(2).ends(200), pod(1).runs(3).condition("Ready", "False", "", 60)
+        end = ended(done, silent, replicas=2)
+        assert (end.started_ms, end.ended_ms, end.outcome.reason) == (at(3), at(60), Reason.Completed)
+        assert ended(done, silent.condition("Ready", "True", "", 90), replicas=2).ended_ms == at(200)
+        assert isinstance(look(pod(0).runs(2), silent, replicas=2), Running)
+
+    def test_a_pod_of_which_something_was_heard_later_was_not_given_up_before(self) -> None:
+        wavering = pod().runs(2).condition("DisruptionTarget", "True", "DeletionByTaintManager", 40)
+        assert ended(wavering.condition("Ready", "True", "", 60).phase("Failed")).ended_ms == at(60)
+
+    def test_a_kubelet_that_says_why_a_pod_is_not_ready_is_alive(self) -> None:
+        unready = pod().runs(2).condition("Ready", "False", "ContainersNotReady", 10)
+        lost = unready.condition("DisruptionTarget", "True", "DeletionByPodGC", 500).phase("Failed")
+        assert ended(lost, now=500).ended_ms == at(500)
+
     def test_a_pod_that_no_longer_knows_its_start_leaves_it_open(self) -> None:
         end = ended(pod().bound().ends(None, 137, reason="ContainerStatusUnknown"))
         assert end.started_ms is None
@@ -261,7 +284,7 @@ class TestEnding:
         story = pod().runs(2).condition("DisruptionTarget", "True", "DeletionByTaintManager", 300).is_deleted(300)
         assert look(story, now=360) == Running(at(2), 0, stopping=True)
         end = ended(story, now=361)
-        assert (end.ended_ms, end.outcome.reason) == (at(301), Reason.NodeLost)
+        assert (end.ended_ms, end.outcome.reason) == (at(300), Reason.NodeLost)
 
     def test_the_end_of_credits_is_billed_to_the_millisecond(self) -> None:
         end = ended(pod().runs(5).armed(125.25).is_deleted(125).ends(127, 137))
