@@ -210,7 +210,8 @@ class Calls:
                 await self._refresh_pod(pod)
                 return
             measures.has_stopped(pod, self._clock.now_ms())
-            if pod.is_being_deleted and pod.metadata.finalizers == (templates.FINALIZER,):
+            released = Pod.model_validate(answer)
+            if released.is_stopped and not released.metadata.finalizers:
                 self._world.pods.remove(answer)  # the same as with jobs below
             else:
                 self._world.pods.apply(answer)

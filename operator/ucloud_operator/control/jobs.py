@@ -108,13 +108,7 @@ class Jobs:
         """
         with ExitStack() as under_way, ExitStack() as until_launched:
             for command in decision.commands:
-                if isinstance(command, Arm):
-                    under_way.enter_context(self._world.decided.end(job, command.stop))
-                elif isinstance(command, WriteStatus):
-                    under_way.enter_context(self._world.decided.bill(job, command.status))
-                elif isinstance(command, Launch):
-                    self._count_launch(job)
-                    until_launched.callback(self._books.launched, job.metadata.uid)
+                self._count(job, command, under_way, until_launched)
             try:
                 for command in decision.commands:
                     self._calls.check_lease("carry out", job.key)
@@ -122,12 +116,24 @@ class Jobs:
                         until_launched.pop_all()  # from here on what becomes of it says whether it counts
                     if not await self._carry_out(job, command):
                         return False
+            except Conflict:  # it was decided from what is no longer so, and so was what comes after it
+                await self._calls.refresh(job)
             except ApiError:
                 if _bills(job, decision):  # it may have got through: it counts until we know
                     with suppress(ApiError):
                         await self._calls.refresh(job)
                 raise
         return True
+
+    def _count(self, job: UCloudJob, command: Command, under_way: ExitStack, until_launched: ExitStack) -> None:
+        """Let a command count as long as it is under way, or until what it launches says whether it counts."""
+        if isinstance(command, Arm):
+            under_way.enter_context(self._world.decided.end(job, command.stop))
+        elif isinstance(command, WriteStatus):
+            under_way.enter_context(self._world.decided.bill(job, command.status))
+        elif isinstance(command, Launch):
+            self._count_launch(job)
+            until_launched.callback(self._books.launched, job.metadata.uid)
 
     def recall(self, job: UCloudJob) -> None:
         """Count a launch that an operator before us has begun, so that nobody else gets the credits that it goes by."""
@@ -300,40 +306,37 @@ class Jobs:
 
     # What to do
 
-    async def _carry_out(self, job: UCloudJob, command: Command) -> bool:  # noqa: C901, PLR0912  # a table of commands
+    async def _carry_out(self, job: UCloudJob, command: Command) -> bool:  # noqa: C901  # a table of commands
         """Carry out one command; return whether to go on at once."""
-        try:
-            match command:
-                case Adopt():
-                    await self._calls.adopt(job)
-                case Launch():
-                    return await self._launch(job, command)
-                case Arm():
-                    await self._calls.arm(job, command)
-                case DeletePods():
-                    await self._calls.delete_pods(command)
-                case Warn():
-                    await self._calls.warn(command)
-                    if command.aloud:
-                        warning = Happening(command.reason, command.message, warning=True, occasion=command.occasion)
-                        await tell(self._parts, job, warning)
-                case DeleteJob():
-                    await self._calls.delete_job(job)
-                    return False
-                case ReleasePods():
-                    await self._calls.release_pods(command)
-                case WriteStatus():
-                    await self._write(job, command)
-                case Settle():
-                    self._queue.add(Key(SETTLE, paid_by(job)))
-                    return False
-                case ReleaseJob():
-                    await self._calls.release_job(job)
-                    return False
-                case _:
-                    assert_never(command)
-        except Conflict:
-            await self._calls.refresh(job)
+        match command:
+            case Adopt():
+                await self._calls.adopt(job)
+            case Launch():
+                return await self._launch(job, command)
+            case Arm():
+                await self._calls.arm(job, command)
+            case DeletePods():
+                await self._calls.delete_pods(command)
+            case Warn():
+                await self._calls.warn(command)
+                if command.aloud:
+                    warning = Happening(command.reason, command.message, warning=True, occasion=command.occasion)
+                    await tell(self._parts, job, warning)
+            case DeleteJob():
+                await self._calls.delete_job(job)
+                return False
+            case ReleasePods():
+                await self._calls.release_pods(command)
+            case WriteStatus():
+                await self._write(job, command)
+            case Settle():
+                self._queue.add(Key(SETTLE, paid_by(job)))
+                return False
+            case ReleaseJob():
+                await self._calls.release_job(job)
+                return False
+            case _:
+                assert_never(command)
         return True
 
     async def _write(self, job: UCloudJob, command: WriteStatus) -> None:
