@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from tests.simulation.museum import availability, decisions, ledger, metering, races, stopping, watches
+from tests.simulation.museum import absences, availability, decisions, ledger, metering, races, stopping, watches
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -19,6 +19,7 @@ HALLS: Final[Mapping[str, tuple[Exhibit, ...]]] = {
     "Stopping": stopping.EXHIBITS,
     "Crashes, lost answers and races": races.EXHIBITS,
     "Decisions on their way": decisions.EXHIBITS,
+    "Nodes and kubelets that are away": absences.EXHIBITS,
     "Watches and caches": watches.EXHIBITS,
     "Several operators": availability.EXHIBITS,
 }
@@ -82,7 +83,12 @@ FAULTS: Final = (
     Fault(
         "a node that dies",
         "the last sign of life is the end, and an alarm for who never answers",
-        ("A pod whose node is gone runs for ever", "A node that is lost is billed until somebody looks"),
+        (
+            "A pod whose node is gone runs for ever",
+            "A node that is lost is billed until somebody looks",
+            "A silent node is billed until its pods are given up",
+            "A replica on a silent node is billed until another one ends",
+        ),
     ),
     Fault(
         "a pod that is evicted, deleted, or deleted by force",
