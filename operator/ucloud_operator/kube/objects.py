@@ -6,9 +6,10 @@ Whoever needs more of an object parses it into a model. `object` instead of `Any
 from __future__ import annotations
 
 import json
+import json.scanner
 import sys
 from collections.abc import Mapping
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 Json: TypeAlias = Mapping[str, object]
 """What is sent."""
@@ -23,9 +24,23 @@ DEEPEST_JSON = 10_000
 def allow_depth() -> None:
     """Let JSON be read that is as deep as the API server takes it: one such object would hide all others from us.
 
-    It is Python's limit for everything. For JSON alone there is none, and Kopf reads JSON, too.
+    It is Python's limit for everything, and for all of this process: Kopf reads JSON, too. Since Python 3.12 the
+    scanner that is written in C has a limit of its own, which nobody can raise: it is lower in 3.12, and in 3.13 as
+    high, but for the list in which an object stands. What it gives up at is read again by the one in Python.
     """
-    sys.setrecursionlimit(max(sys.getrecursionlimit(), 2 * DEEPEST_JSON))
+    sys.setrecursionlimit(max(sys.getrecursionlimit(), 4 * DEEPEST_JSON))
+    default: Any = json._default_decoder  # type: ignore[attr-defined]  # noqa: SLF001  # what `json.loads` reads with
+    usual = json.scanner.make_scanner(default)
+    patient = json.scanner.py_make_scanner(default)  # type: ignore[attr-defined]  # beside the one in C
+
+    def scan_once(text: str, index: int) -> tuple[object, int]:
+        try:
+            found: tuple[object, int] = usual(text, index)
+        except RecursionError:
+            found = patient(text, index)
+        return found
+
+    default.scan_once = scan_once
 
 
 def encode(body: Json | bytes) -> bytes:
