@@ -15,7 +15,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from tests.simulation.credits import Grants
+from tests.simulation.credits import Grants, used_by
 from ucloud_operator.api import UCloudJob, Wallet
 from ucloud_operator.api.common import parse_time
 from ucloud_operator.audit import find
@@ -142,7 +142,11 @@ class Audit:
         if job.status.wallet is None:
             return
         since_ms = self._api.now_ms() - DECIDED_MS
-        earlier = {uid: before for uid, (changed_ms, before) in self._changed.items() if changed_ms >= since_ms}
+        earlier = {
+            uid: before  # whoever decided may have known of one job's news and not yet of another's
+            for uid, (changed_ms, before) in self._changed.items()
+            if changed_ms >= since_ms and used_by(before, at_ms) > used_by(self.jobs[uid], at_ms)
+        }
         if self._grants.ended_at(job, at_ms, self.jobs) or self._grants.ended_at(job, at_ms, self.jobs | earlier):
             self.out_of_credits.add((job.metadata.uid, at_ms))
 

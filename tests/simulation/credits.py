@@ -51,7 +51,7 @@ class Grants:
         below = {key for key in self._wallets if any(each.key == above.key for each in self._upwards(key))}
         opening = sum(self._wallets[key].spec.opening_usage for key in below)
         paying = (job for job in jobs.values() if job.status.wallet is not None and paid_by(job) in below)
-        return opening + sum(_used(job, at_ms) for job in paying)
+        return opening + sum(used_by(job, at_ms) for job in paying)
 
     def _upwards(self, key: str | None) -> Iterator[Wallet]:
         """Yield a wallet, and those above it."""
@@ -67,7 +67,8 @@ def _applied(wallet: Wallet) -> int:
     return sum(group.quota for group in wallet.status.groups)
 
 
-def _used(job: UCloudJob, at_ms: int) -> int:
+def used_by(job: UCloudJob, at_ms: int) -> int:
+    """Return what a job has used by an instant; one that runs, runs on for as long as it may."""
     run = open_run(job.status)
     runs = runs_of(job, None if run is None else expires_ms(job, run.started_at))
     used = usage_at(runs, at_ms) if runs else 0
