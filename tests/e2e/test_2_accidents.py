@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,7 @@ from tests.e2e.cast import PLENTY, PRICE, cost_of_run, is_over, is_running, job,
 from tests.e2e.installation import begin_job
 from tests.e2e.kind import Kind, eventually
 from ucloud_operator.api import JobState, UCloudJob
+from ucloud_operator.kube.objects import DEEPEST_JSON
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,6 +85,21 @@ def test_a_node_that_is_drained_ends_its_jobs_and_others_wait_until_it_is_back(k
 
 def test_a_workspace_is_deleted_while_its_job_runs(kind: Kind, running: str) -> None:
     kind.kubectl("delete", "namespace", running, "--timeout=30s")
+
+
+def test_a_job_that_is_as_deep_as_kubernetes_takes_it_hides_no_other(kind: Kind) -> None:
+    """It is read by the image's Python, whose limits aren't those of the one that runs this."""
+    kind.apply(*workspace("deep", PLENTY))
+    levels = DEEPEST_JSON - 3
+    described = json.dumps(job("deep", "server", PRICE, parameters="?"))
+    deep = described.replace('"?"', '{"in":' * levels + '{"it":1}' + "}" * levels)
+    kind.kubectl("create", "--validate=false", "--filename=-", stdin=deep)
+    state, message = "--output=jsonpath={.status.state}", "--output=jsonpath={.status.message}"
+    eventually(lambda: kind.kubectl("get", "ucloudjob/1", "--namespace=deep", state) == "FAILURE")
+    said = kind.kubectl("get", "ucloudjob/1", "--namespace=deep", message)
+    assert "its parameters are nested more than 64 levels deep" in said
+    kind.kubectl("delete", "ucloudjob/1", "--namespace=deep", "--wait=false")
+    eventually(lambda: not kind.kubectl("get", "ucloudjobs", "--namespace=deep", "--output=name"))
 
 
 def test_kubectl_can_wait_for_what_happens(kind: Kind, running: str) -> None:
