@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tests.simulation.loop import Process, VirtualClock, is_over, outside
-from tests.simulation.refusals import Refusal
+from tests.simulation.refusals import Refusal, broken, overloaded
 from tests.simulation.server import answer
 from tests.simulation.watches import Watch
 from ucloud_operator.kube.backoff import Backoff
@@ -41,8 +41,6 @@ if TYPE_CHECKING:
     from tests.simulation.api import Api
 
 WRITES = frozenset({"create", "patch", "delete"})
-_OVERLOADED = Refusal(429, "TooManyRequests", "too many requests, please try again later")
-_BROKEN = Refusal(500, "InternalError", "etcdserver: leader changed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,16 +210,16 @@ class Network(Transport):
         """Do it, or not, or do it and say nothing."""
         faults, writes = self.faults, request.verb in WRITES
         if self._happens(faults.refused, "request refused"):
-            raise _OVERLOADED
+            raise overloaded()
         if self._happens(faults.failed, "request failed"):
-            raise _BROKEN
+            raise broken()
         if self._happens(faults.lost_request, "request lost"):
             raise self._silence(request)
         if request.verb == "patch" and self._happens(faults.meddled, "object changed before a write"):
             self._meddle(request)
         content = outside(lambda: answer(self._seen_by(request), request, self._user))
         if writes and self._happens(faults.lost_answer, "answer lost"):
-            raise self._random.choice((_BROKEN, self._silence(request)))
+            raise self._random.choice((broken(), self._silence(request)))
         return content
 
     def _seen_by(self, request: Request) -> Api:

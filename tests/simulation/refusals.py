@@ -27,6 +27,16 @@ class Refusal(Exception):  # noqa: N818  # it is an answer, not a defect
         }
 
 
+def overloaded() -> Refusal:
+    """It has too much to do. (Each is a new one: an exception keeps where it was raised, and with it a whole world.)"""
+    return Refusal(429, "TooManyRequests", "too many requests, please try again later")
+
+
+def broken() -> Refusal:
+    """What it is made of has failed it."""
+    return Refusal(500, "InternalError", "etcdserver: leader changed")
+
+
 def not_found(resource: Resource, name: str) -> Refusal:
     """There is none."""
     return Refusal(404, "NotFound", f'{resource} "{name}" not found')
