@@ -255,6 +255,11 @@ class TestEnding:
         wavering = pod().runs(2).condition("DisruptionTarget", "True", "DeletionByTaintManager", 40)
         assert ended(wavering.condition("Ready", "True", "", 60).phase("Failed")).ended_ms == at(60)
 
+    def test_a_pod_that_is_deleted_has_stopped_when_its_kubelet_has_done_its_part(self) -> None:
+        assert not pod().runs(2).seen().is_stopped
+        assert not pod().runs(2).is_deleted(30, grace=5).seen().is_stopped
+        assert pod().runs(2).is_deleted(30, grace=0).seen().is_stopped
+
     def test_a_kubelet_that_says_why_a_pod_is_not_ready_is_alive(self) -> None:
         unready = pod().runs(2).condition("Ready", "False", "ContainersNotReady", 10)
         lost = unready.condition("DisruptionTarget", "True", "DeletionByPodGC", 500).phase("Failed")
