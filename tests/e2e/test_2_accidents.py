@@ -99,7 +99,7 @@ def test_a_job_that_is_as_deep_as_kubernetes_takes_it_hides_no_other(kind: Kind)
     said = kind.kubectl("get", "ucloudjob/1", "--namespace=deep", message)
     assert "its parameters are nested more than 64 levels deep" in said
     kind.kubectl("delete", "ucloudjob/1", "--namespace=deep", "--wait=false")
-    eventually(lambda: not kind.kubectl("get", "ucloudjobs", "--namespace=deep", "--output=name"))
+    eventually(lambda: "NotFound" in kind.asked("get", "ucloudjob/1", "--namespace=deep", state).stderr)
 
 
 def test_kubectl_can_wait_for_what_happens(kind: Kind, running: str) -> None:
