@@ -127,15 +127,16 @@ class Audit:
 
     def _look_at_ends(self, old: UCloudJob, new: UCloudJob) -> None:
         """Note why and when runs ended, and whether there were credits left."""
+        now_ms = self._api.now_ms()
         ended_before = {run.number for run in old.status.runs if run.ended_at is not None}
         for run in new.status.runs:
             if run.number not in ended_before and run.ended_at is not None:
-                self._ends.append((run.ended_at, self._api.now_ms()))
+                self._ends.append((run.ended_at, now_ms))
                 self.ended_for[new.metadata.uid, run.number] = new.status.reason or ""
-                self.concluded_ms[new.metadata.uid, run.number] = self._api.now_ms()
-                if self._api.now_ms() > run.ended_at + PROMPT_MS:
+                self.concluded_ms[new.metadata.uid, run.number] = now_ms
+                if now_ms > run.ended_at + PROMPT_MS:
                     self._look_at_credits(new, run.ended_at)
-                if self._grants.are_spent(new, self._api.now_ms(), self.jobs):
+                if self._grants.are_spent(new, now_ms, self.jobs):
                     self.short.add(new.metadata.uid)
 
     def _look_at_credits(self, job: UCloudJob, at_ms: int) -> None:

@@ -33,11 +33,13 @@ class Grants:
 
     def ended_at(self, job: UCloudJob, at_ms: int, jobs: Jobs) -> bool:
         """Say whether at that instant the last of them was used, of a job's wallet or of one above it, or had been."""
-        return self.are_spent(job, at_ms, jobs) or any(
-            self._used_of(above, at_ms - 1, jobs) <= granted <= self._used_of(above, at_ms, jobs)
-            for above in self._upwards(paid_by(job))
-            for granted in self._granted[above.key]
-        )
+        if self.are_spent(job, at_ms, jobs):
+            return True
+        for above in self._upwards(paid_by(job)):
+            before, by_then = (self._used_of(above, instant, jobs) for instant in (at_ms - 1, at_ms))
+            if any(before <= granted <= by_then for granted in self._granted[above.key]):
+                return True
+        return False
 
     def are_spent(self, job: UCloudJob, at_ms: int, jobs: Jobs) -> bool:
         """Say whether by then all that counted was, but for a unit of each job, or a wallet was being deleted."""

@@ -56,8 +56,7 @@ class PodLife:
         self.pod = pod
         self._uid: str = pod["metadata"]["uid"]
         self._news = asyncio.Event()
-        self._lost = False
-        self._loss = Loss.UNNOTICED
+        self._loss: Loss | None = None
         self._said: Json = {}
         self.node_removed = asyncio.Event()
         self._ending: tuple[str, int] | None = None
@@ -70,9 +69,14 @@ class PodLife:
         delay_seconds = self._random.uniform(0.01, 0.1)
         asyncio.get_running_loop().call_later(delay_seconds, self._take, pod)
 
+    @property
+    def _lost(self) -> bool:
+        """Whether its node is."""
+        return self._loss is not None
+
     def lose(self, loss: Loss) -> None:
         """Be gone, with the node; what becomes of the pod depends on how."""
-        self._lost, self._loss = True, loss
+        self._loss = loss
         if self._uid not in self._kubelets.end_told_ms:
             self._kubelets.lost.add(self._uid)
         self._end_container()
