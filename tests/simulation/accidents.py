@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 TEAMS: Final = ("one", "two", "three")
 CATEGORY: Final = "example-compute"
 
+SILENT_SECONDS: Final = 6 * 3600
+"""After this long somebody looks at a node that is silent, and deletes it."""
 LAST_JOBS: Final = 5
 LEAVING_SECONDS: Final = 900
 """A watch of Kopf's that fell silent is found out by a full list, every ten minutes."""
@@ -332,9 +334,10 @@ class Accidents:
     async def silence_a_node(self) -> None:
         """Lose one of the nodes, and let its object stay."""
         node = self.random.choice(self.simulation.kubelets.nodes)
-        self.note(f"{node} is lost, and nobody deletes it")
+        self.note(f"{node} is lost, and nobody deletes it for hours")
         self.simulation.injected["node silent"] += 1
         self.simulation.kubelets.lose_node(node, Loss.SILENT)
+        asyncio.get_running_loop().call_later(SILENT_SECONDS, self.simulation.kubelets.remove_nodes)
 
     async def crowd(self) -> None:
         """Let no pod find a node for a while."""

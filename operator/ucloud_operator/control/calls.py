@@ -111,7 +111,7 @@ class Calls:
 
     async def launch(
         self, job: UCloudJob, command: Launch, product: ComputeProduct, application: Application, wallet: Wallet
-    ) -> bool:
+    ) -> None:
         """Create a run's pods, and before them the Service by which they find each other."""
         launch = templates.Launch(
             job=job,
@@ -128,15 +128,14 @@ class Calls:
             await self._create_service(job)
         limit = asyncio.Semaphore(IN_FLIGHT)
 
-        async def create(rank: int) -> bool:
+        async def create(rank: int) -> None:
             async with limit:
-                return await self._create_pod(job, launch, rank)
+                await self._create_pod(job, launch, rank)
 
         results = await asyncio.gather(*(create(rank) for rank in command.ranks), return_exceptions=True)
         for result in results:
             if isinstance(result, BaseException):
                 raise result
-        return True
 
     async def arm(self, job: UCloudJob, command: Arm) -> None:
         """Write a stop on pods, with the instant from which on their kubelet stops them without us."""
@@ -225,8 +224,8 @@ class Calls:
         except AlreadyExists:
             logger.debug("%s: its Service is there already", job.key)
 
-    async def _create_pod(self, job: UCloudJob, launch: templates.Launch, rank: int) -> bool:
-        """Create one pod. A name that is taken is ours if job and run are the same and it isn't going away."""
+    async def _create_pod(self, job: UCloudJob, launch: templates.Launch, rank: int) -> None:
+        """Create one pod, or learn which one of ours has its name: its own from before, or an earlier job's."""
         self.check_lease("create", PODS)
         try:
             answer = await self._client.create(
@@ -238,11 +237,10 @@ class Calls:
                 answer = await self._client.get(PODS, name, namespace=job.metadata.namespace)
             except NotFound:
                 raise taken from None  # it has gone since: the name is free when we try again
-            found = Pod.model_validate(answer)
-            if found.job_uid != job.metadata.uid or found.run != launch.run or found.is_being_deleted:
-                raise
-        self._world.pods.apply(answer)
-        return True
+            if not Pod.model_validate(answer).job_uid or self._world.pods.apply(answer) is None:
+                raise  # nobody will tell us when it goes, or has told us already
+        else:
+            self._world.pods.apply(answer)
 
     def check_lease(self, verb: str, target: object) -> None:
         """Raise `LeaseNotHeld` unless we may act."""

@@ -179,6 +179,7 @@ class Jobs:
             held_up=self._held_up.get(job.metadata.uid, ("", 0))[0],
             rejected=self._rejected.get(job.metadata.uid, ""),
             admit=lambda: self._admit(job, wallet, now_ms),
+            in_the_way=lambda ranks: self._world.in_the_way(job, ranks),
             bill=lambda end_ms: self._books.bill(job, end_ms, now_ms),
         )
 
@@ -373,7 +374,7 @@ class Jobs:
             self._books.launched(job.metadata.uid)
             return False
         try:
-            return await self._calls.launch(job, command, product, application, wallet)
+            await self._calls.launch(job, command, product, application, wallet)
         except (Invalid, TooLarge) as error:
             if EPOCH_POLICY in str(error):  # the Lease is gone: nobody's pods are let in until somebody leads again
                 self._deadlines.set(Key(JOB, job.key), self._clock.now_ms() + self._hold_up(job, str(error)))
@@ -388,11 +389,16 @@ class Jobs:
         except ApiError:
             self._unanswered.add(job.key)
             raise
+        self._stop_counting_without_pods(job)  # their names are taken
+        return True
 
     async def _learn_whether_launched(self, job: UCloudJob) -> None:
         """Read the pods of a job whose launch failed; until then it counts as launched, and nothing is decided."""
         await self._calls.refresh_pods(job)
         self._unanswered.discard(job.key)
+        self._stop_counting_without_pods(job)
+
+    def _stop_counting_without_pods(self, job: UCloudJob) -> None:
         if not self._world.pods_of(job):
             self._books.launched(job.metadata.uid)
 

@@ -16,7 +16,9 @@ from ucloud_operator.api.statement import StatementWallet, WalletStatement
 from ucloud_operator.control.decided import Decided
 from ucloud_operator.control.queue import Key
 from ucloud_operator.kube.store import Change, ChangeKind, Store
+from ucloud_operator.lifecycle.facts import run_number
 from ucloud_operator.lifecycle.kubelet import Pod
+from ucloud_operator.lifecycle.pods import JOB_ID, pod_name
 from ucloud_operator.lifecycle.pods import WALLET as WALLET_NAME
 from ucloud_operator.lifecycle.statement import Settled, settled_by
 
@@ -111,6 +113,13 @@ class World:
     def pods_of(self, job: UCloudJob) -> tuple[Pod, ...]:
         """Return the pods that carry the job's uid, of all its runs."""
         return tuple(self._each(self.pods, self._pods_of_job.under(job.metadata.uid)))
+
+    def in_the_way(self, job: UCloudJob, ranks: Iterable[int]) -> Pod | None:
+        """Return a pod that has the name of one of these replicas: an earlier job of the same name left it."""
+        namespace, run = job.metadata.namespace or "", run_number(job.status)
+        found = (self.pods.get(namespace, pod_name(job.metadata.name, rank, run)) for rank in ranks)
+        ours = job.metadata.uid, run
+        return next((pod for pod in found if pod is not None and (pod.job_uid, pod.run) != ours), None)
 
     def orphan(self, pod_key: str) -> Pod | None:
         """Return the pod `namespace/name` if our finalizer holds it and its job isn't known."""
@@ -293,6 +302,9 @@ class World:
             self._on_change(Key(JOB, job.key))
         elif not gone and pod.is_held:
             self._on_change(Key(ORPHAN, join(change)))
+        heir = self.jobs.get(change.key.namespace, pod.metadata.labels.get(JOB_ID, ""))
+        if heir is not None and heir is not job:  # it may wait for the name
+            self._on_change(Key(JOB, heir.key))
 
     def _each(self, store: Store[T], keys: tuple[str, ...]) -> Iterator[T]:
         for key in keys:

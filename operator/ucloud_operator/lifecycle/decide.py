@@ -31,7 +31,7 @@ from ucloud_operator.lifecycle.commands import (
     WriteStatus,
 )
 from ucloud_operator.lifecycle.facts import expires_ms, open_run, planned_end, run_number
-from ucloud_operator.lifecycle.kubelet import Pod  # noqa: TC001  # annotations are read at run time here, as beside
+from ucloud_operator.lifecycle.kubelet import Pod
 from ucloud_operator.lifecycle.observe import Ended, Missing, Running, Waiting, lost_ms, observe_pod
 from ucloud_operator.lifecycle.sentences import Reason
 from ucloud_operator.lifecycle.states import append_update
@@ -250,10 +250,16 @@ def start(view: View) -> Decision | None:
     objection = view.admit() if len(observation.ranks) == job.spec.replicas else None
     if objection is not None:
         return _not_admitted(view, objection)
-    launch = Launch(run_number(job.status), observation.ranks)
-    if view.held_up and job.status.state is None and view.now_ms >= _notice_ms(view):
+    in_the_way = view.in_the_way(observation.ranks)
+    return _launch(view, observation.ranks) if in_the_way is None else _wait_for_name(view, in_the_way)
+
+
+def _launch(view: View, ranks: tuple[int, ...]) -> Decision:
+    status = view.job.status
+    launch = Launch(run_number(status), ranks)
+    if view.held_up and status.state is None and view.now_ms >= _notice_ms(view):
         return Decision((WriteStatus(queued(view, Reason.Queued, sentences.held_up(view.held_up))), launch))
-    if job.status.state is JobState.SUSPENDED:
+    if status.state is JobState.SUSPENDED:
         return Decision((WriteStatus(resumed(view)), launch))
     return Decision((launch,))
 
@@ -270,6 +276,20 @@ def _not_admitted(view: View, objection: Objection) -> Decision:
         return Decision()
     outcome = Outcome(objection.state, objection.reason, objection.message)
     return Decision((WriteStatus(ended(view, view.now_ms, outcome)),))
+
+
+def _wait_for_name(view: View, pod: Pod) -> Decision:
+    """A pod of an earlier job has the name of one to come: what becomes of it is heard of, and said after a while."""
+    status = view.job.status
+    lost = pod.given_up_ms is not None
+    message = sentences.name_taken(pod.metadata.name, pod.spec.node_name, lost=lost)
+    if status.state is None and view.now_ms < _notice_ms(view):
+        return Decision((), _notice_ms(view))
+    if status.state is JobState.SUSPENDED:
+        return Decision((WriteStatus(resumed(view)),))
+    if status.message == message:
+        return Decision()
+    return Decision((WriteStatus(queued(view, Reason.Queued, message)),))
 
 
 Rule: TypeAlias = Callable[[View], Decision | None]

@@ -114,6 +114,12 @@ def held_up(message: str) -> str:
     return _because("Your job waits because its pods are refused for now", message)
 
 
+def name_taken(pod: str, node: str, *, lost: bool) -> str:
+    """In the queue because a pod of an earlier job has the name of one of its own."""
+    waits = f"Your job waits for pod {pod} to go: it is of an earlier job of the same name"
+    return f"{waits}, and stays until node {node} is back or its Node object is deleted" if lost else waits
+
+
 def pod_rejected(message: str) -> str:
     """With what the API server says about it."""
     return _because("Job failed because its pod was refused", message)

@@ -112,6 +112,9 @@ class Life:
     def is_held_up(self, message: str) -> Life:
         return self._with(held_up=message)
 
+    def finds_in_the_way(self, story: PodStory) -> Life:
+        return self._with(in_the_way=lambda _ranks: story.seen())
+
     def is_settled(self) -> Life:
         return self._with(settled=True)
 

@@ -71,6 +71,23 @@ class TestStarting:
         assert "exceeded quota" in (life().is_held_up("exceeded quota").writes(5).message or "")
         assert life().is_in_queue().is_held_up("exceeded quota").does(6) == (Launch(run=1, ranks=(0,)),), "once"
 
+    def test_a_pod_of_an_earlier_job_that_has_the_name_is_waited_for_and_it_says_so(self) -> None:
+        waiting = life().finds_in_the_way(pod().bound())
+        assert waiting.decides(1) == Decision((), at(5))
+        status = waiting.writes(5)
+        says = "Your job waits for pod j-62348-job-0 to go: it is of an earlier job of the same name"
+        assert (status.state, status.reason, status.message) == (JobState.IN_QUEUE, "Queued", says)
+        said = waiting.says(**dict(status))
+        assert said.decides(6) == Decision((), FOREVER_MS), "once"
+        lost = said.finds_in_the_way(pod().bound().condition("Ready", "False", "", 6)).writes(7)
+        assert lost.message == f"{says}, and stays until node node-1 is back or its Node object is deleted"
+        back = waiting.is_suspended().writes(8)
+        assert (back.state, back.reason) == (JobState.IN_QUEUE, "Resumed"), "and then it says what it waits for"
+
+    def test_one_that_will_not_be_admitted_does_not_wait_for_a_name(self) -> None:
+        refused = life().finds_in_the_way(pod()).meets(Objection(Reason.NotEnoughCredits, "", JobState.FAILURE))
+        assert refused.writes(0).state is JobState.FAILURE
+
     def test_one_that_is_admitted_late_is_not_held_up(self) -> None:
         assert life().does(60) == (Launch(run=1, ranks=(0,)),)
 
