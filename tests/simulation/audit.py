@@ -23,6 +23,7 @@ from ucloud_operator.control.accounts import runs_of
 from ucloud_operator.control.world import World
 from ucloud_operator.kube.resources import LEDGERCHECKPOINTS, PODS, UCLOUDJOBS, WALLETS, WALLETSTATEMENTS
 from ucloud_operator.ledger.usage import usage_at
+from ucloud_operator.lifecycle.facts import open_run, planned_end
 from ucloud_operator.lifecycle.observe import LOST_AFTER_MS
 from ucloud_operator.lifecycle.sentences import Reason
 from ucloud_operator.lifecycle.stops import parse_stop
@@ -168,7 +169,7 @@ class Audit:
         since_ms = old.status.metered_at or 0
         most_ms = IN_FLIGHT_MS + self.clocks_ms
         late = any(ended_ms < since_ms <= written_ms + most_ms for ended_ms, written_ms in self._ends)
-        if new.status.total_usage < old.status.total_usage and not late:
+        if new.status.total_usage < old.status.total_usage and not late and not self._is_over_unsaid(since_ms):
             self._say(f"{new.key}: its usage fell from {old.status.total_usage} to {new.status.total_usage}")
         self._look_at_sums(new)
         for group in new.status.groups:
@@ -187,6 +188,11 @@ class Audit:
         aside = any(job.spec.funding == "Reserve" for job in self.world.jobs.values())
         if not passed == status.tree_usage <= carried == paid or not (aside or carried == passed):
             self._say(f"{wallet.key}: {passed} are to be passed up, {status.tree_usage}, {carried} and {paid} are")
+
+    def _is_over_unsaid(self, before_ms: int) -> bool:
+        """Say whether a job ended before that by what its pods say, and doesn't say so itself yet."""
+        going = (job for job in self.jobs.values() if open_run(job.status) is not None)
+        return any(planned_end(job, self.world.pods_of(job)) < before_ms for job in going)
 
     def _look_at_pod(self, pod: Json) -> None:
         uid = pod["metadata"]["uid"]

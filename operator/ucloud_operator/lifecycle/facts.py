@@ -6,7 +6,7 @@ from ucloud_operator.api import JobState
 from ucloud_operator.api.job import MAX_RUNS, JobRun, RunsFolded, UCloudJob, UCloudJobStatus
 from ucloud_operator.lifecycle.kubelet import Pod
 from ucloud_operator.lifecycle.sentences import Reason
-from ucloud_operator.lifecycle.stops import BILLED_TO_THE_INSTANT
+from ucloud_operator.lifecycle.stops import BILLED_TO_THE_INSTANT, billed_end_ms
 from ucloud_operator.settings import FOREVER_MS, Settings
 
 
@@ -98,10 +98,24 @@ def least_run_ms(job: UCloudJob, settings: Settings) -> int:
 def planned_end(job: UCloudJob, pods: Iterable[Pod]) -> int:
     """Return when the open run's bill must end by what was already decided: a stop on its pods, or its time.
 
-    What the user decides is billed until the containers have ended, which nobody knows before.
+    What the user decides is billed until the containers have ended, and so is what ends by itself: as soon as one of
+    them says so, and not only when the job does.
     """
     run = open_run(job.status)
     assert run is not None, "only a run that goes on has an end to come"
-    decided = (pod.stop for pod in pods if pod.run == run.number and pod.stop is not None)
-    stops = (stop.at_ms for stop in decided if stop.reason in BILLED_TO_THE_INSTANT)
-    return max(run.started_at, min((expires_ms(job, run.started_at), *stops)))
+    ends_ms = [expires_ms(job, run.started_at)]
+    for pod in (pod for pod in pods if pod.run == run.number):
+        stop = pod.stop
+        if stop is not None and stop.reason in BILLED_TO_THE_INSTANT:
+            ends_ms.append(stop.at_ms)
+        if pod.finished_ms is not None:
+            ended_ms = pod.finished_ms - skew_ms(pod, run)
+            ends_ms.append(ended_ms if stop is None else billed_end_ms(ended_ms, stop))
+    return max(run.started_at, min(ends_ms))
+
+
+def skew_ms(pod: Pod, run: JobRun) -> int:
+    """Return by how much a node's clock is provably ahead of ours, by what it says of a start in a run that goes on."""
+    if pod.started_ms is None:
+        return 0
+    return pod.started_ms - max(pod.metadata.creation_timestamp, min(pod.started_ms, run.started_at))

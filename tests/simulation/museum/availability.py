@@ -110,12 +110,14 @@ async def a_leader_stands_still_while_a_job_is_suspended() -> None:
 
 
 async def a_job_comes_while_nobody_leads_and_another_has_long_ended() -> None:
+    """It was lost with its node: no container says when it ended."""
     simulation = await prepared(exit_after="30s")
     simulation.apply(wallet(quota=200_000))
     await simulation.pass_seconds(2)
     simulation.apply(job("z"))
     await simulation.until(lambda: simulation.job("z").status.state is JobState.RUNNING)
     await killed(simulation)
+    simulation.kubelets.lose_node(simulation.pods()[0]["spec"]["nodeName"])
     await simulation.pass_seconds(300)
     simulation.apply(job("a"))
     await simulation.pass_seconds(5)

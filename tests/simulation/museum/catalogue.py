@@ -63,7 +63,7 @@ FAULTS: Final = (
     Fault(
         "events that are late, come twice or in another order",
         "the newest version of an object wins, whoever brings it",
-        ("Old news replaces new", "An edit is hidden by what it was before"),
+        ("Old news replaces new", "An edit is hidden by what it was before", "An end counts when the job says it"),
     ),
     Fault(
         "reads of an older state",

@@ -147,12 +147,13 @@ async def a_clock_is_wrong_for_a_minute_and_put_right() -> None:
 
 
 async def a_wallet_is_edited_while_a_late_bill_is_on_its_way() -> None:
-    """The end of a job is heard of a minute late, and its bill gets through at the third attempt."""
-    simulation = await prepared(exit_after="30s")
+    """That a job was lost with its node is heard of a minute late, and its bill gets through at the third attempt."""
+    simulation = await prepared()
     simulation.apply(wallet(quota=PLENTY), job())
     await runs(simulation)
     (replica,) = simulation.replicas
     replica.network.faults = HEARS_LATE
+    simulation.kubelets.lose_node(simulation.pods()[0]["spec"]["nodeName"])
     attempts: list[str] = []
 
     def lose(_: int) -> None:

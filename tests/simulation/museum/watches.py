@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Final
 
 from tests.simulation import kopf_feed
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from ucloud_operator.kube.transport import Request
 
 PLENTY: Final = 10**9
+ENOUGH_FOR_LONG: Final = 582_000
+"""For two replicas and 349 seconds."""
 FALLS_SILENT: Final = Faults(watch_seconds=3, silent=1)
 KOPF: Final = "https://github.com/nolar/kopf/issues"
 
@@ -79,6 +82,37 @@ async def nobody_is_told_that_a_pod_has_ended() -> None:
     simulation.ways.append(Untold())
     simulation.apply(wallet(quota=PLENTY), job())
     await everything_ends(simulation, within_seconds=900)
+
+
+class Deaf(Way):
+    """No watch tells of pods for half a minute, and after that it takes a while to read how all of a job's fare."""
+
+    def __init__(self, since: float) -> None:
+        self._since, self._until = since, since + 30
+
+    async def passes(self, point: str, request: Request, process: Process | None) -> None:  # noqa: ARG002  # anybody's
+        """Hold up the look at its pods that comes before a job's end is decided."""
+        if point == "sent" and request.verb == "list" and request.resource == PODS and request.namespace:
+            await asyncio.sleep(3)
+
+    def told(self, request: Request, line: bytes, process: Process | None) -> list[tuple[float, bytes]]:  # noqa: ARG002  # to nobody
+        """Bring what is told meanwhile at its end."""
+        now = asyncio.get_running_loop().time()
+        deaf = request.resource == PODS and self._since <= now < self._until
+        return [(self._until - now if deaf else 0, line)]
+
+
+async def an_end_and_two_starts_are_heard_of_at_once_and_late() -> None:
+    simulation = await prepared()
+    simulation.ways.append(Deaf(since=295))
+    simulation.apply(wallet(quota=ENOUGH_FOR_LONG), application("slow", start_after="302s"))
+    simulation.apply(job(replicas=2), *(job(name, application="slow") for name in ("b", "c")))
+    await simulation.pass_seconds(300)
+    one = next(pod for pod in simulation.pods() if pod["metadata"]["name"] == "j-a-job-1")
+    simulation.kubelets.end(one["metadata"]["uid"], code=0)
+    await everything_ends(simulation, within_seconds=300)
+    used = sum(each.status.usage for each in simulation.jobs())
+    assert used == ENOUGH_FOR_LONG, f"jobs were ended for lack of credits while {ENOUGH_FOR_LONG - used} were left"
 
 
 async def more_wallets_than_workers_wait_for_a_new_leader() -> None:
@@ -243,5 +277,16 @@ EXHIBITS: Final = (
         story=Scene(a_wallet_is_created_where_watches_are_quicker_than_answers),
         caught_by=r"of 100000 that were granted there are \[\]",
         taught="An answer and an event are two messengers, and either may be first.",
+    ),
+    Exhibit(
+        name="An end counts when the job says it",
+        origins={"here": ""},
+        did="Late news told of an end and of two starts at once. The starts were written first, and until the end was, "
+        "three jobs seemed to run: two were ended for lack of credits that nobody had used.",
+        protection="What a pod says of its end counts as soon as it is heard of.",
+        changes=(Change("lifecycle.facts:planned_end", "if pod.finished_ms is not None:", "if False:"),),
+        story=Scene(an_end_and_two_starts_are_heard_of_at_once_and_late),
+        caught_by=r"for lack of credits while \d+ were left",
+        taught="What is known counts when it is known, not when it has been said.",
     ),
 )

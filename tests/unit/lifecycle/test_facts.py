@@ -79,3 +79,21 @@ class TestTheEndThatIsPlanned:
     def test_what_its_user_decided_is_billed_until_its_containers_have_ended(self) -> None:
         suspended = life(timeAllocation={"minutes": 2}, suspend=True).has_run(0)
         assert planned_end(suspended.view.job, (pod().armed(99, Reason.Suspended).seen(),)) == at(120)
+        ended = pod().runs(0).ends(70).armed(99, Reason.Suspended).seen()
+        assert planned_end(suspended.view.job, (ended, pod(1).runs(0).seen())) == at(70)
+
+    def test_one_that_ended_by_itself_is_billed_no_further_although_its_job_says_so_later(self) -> None:
+        running = life(replicas=2).has_run(1)
+        assert planned_end(running.view.job, (pod().runs(0).ends(70).seen(), pod(1).runs(1).seen())) == at(70)
+        assert planned_end(running.view.job, (pod().bound().ends(0).seen(),)) == at(1), "one that never started"
+
+    def test_its_stamp_is_moved_by_what_its_clock_is_wrong(self) -> None:
+        running = life().has_run(1)
+        assert planned_end(running.view.job, (pod().runs(6).ends(70).seen(),)) == at(65), "ahead of ours"
+        assert planned_end(running.view.job, (pod().runs(-5).ends(70).seen(),)) == at(75), "behind"
+
+    def test_one_that_was_stopped_in_time_is_billed_to_the_instant_and_one_that_ended_before_is_not(self) -> None:
+        running = life().has_run(1)
+        armed = pod().runs(1).armed(99)
+        assert planned_end(running.view.job, (armed.ends(98).seen(),)) == at(99)
+        assert planned_end(running.view.job, (armed.ends(97).seen(),)) == at(97)
