@@ -280,7 +280,7 @@ EXHIBITS: Final = (
     ),
     Exhibit(
         name="An end counts when the job says it",
-        origins={"here": ""},
+        origins={"here (f7455cd)": ""},
         did="Late news told of an end and of two starts at once. The starts were written first, and until the end was, "
         "three jobs seemed to run: two were ended for lack of credits that nobody had used.",
         protection="What a pod says of its end counts as soon as it is heard of.",
