@@ -160,3 +160,21 @@ async def test_pods_are_made_as_the_restricted_profile_wants_them(story: Story) 
     assert pod.spec.termination_grace_period_seconds == 5
     assert pod.spec.active_deadline_seconds is None
     assert pod.metadata.finalizers == ("ucloud.dk/metered",)
+
+
+@story
+async def test_a_job_waits_for_a_pod_that_has_its_pod_s_name_and_says_so(story: Story) -> None:
+    home = await story.workspace()
+    client, earlier = story.stage.client, await home.job("again")
+    await earlier.runs()
+    ((name, finalizers),) = [(pod.metadata.name, pod.metadata.finalizers) for pod in earlier.pods]
+    held = {"metadata": {"finalizers": [*finalizers, "example.com/held"]}}
+    await client.patch(PODS, name, held, namespace=home.namespace)
+    await earlier.delete()
+    await earlier.is_gone()
+    job = await home.job("again")
+    waiting = await job.waits()
+    assert waiting.status.message == f"Your job waits for pod {name} to go: it is of an earlier job of the same name"
+    assert not job.pods
+    await client.patch(PODS, name, {"metadata": {"finalizers": None}}, namespace=home.namespace)
+    await job.runs()
