@@ -39,7 +39,7 @@ class View:
     held_up: str = ""  # what the API server said when it refused them for now
     rejected: str = ""  # what the API server said when it refused the job's pods for good
     admit: Callable[[], Objection | None] = field(default=lambda: None)  # asked only when it is to be launched
-    in_the_way: Callable[[tuple[int, ...]], Pod | None] = field(default=lambda _ranks: None)  # of another job; as well
+    in_the_way: Callable[[tuple[int, ...]], Pod | None] = field(default=lambda _ranks: None)  # a pod of that name
     bill: Callable[[int], Bill] = field(default=lambda end_ms: Bill(0, end_ms))  # by the end of its run (unix ms)
 
     @cached_property
