@@ -79,6 +79,7 @@ class Audit:
         self._api = api
         self._kubelets = kubelets
         self._changed: dict[str, tuple[int, UCloudJob]] = {}  # by uid: when each last was, and what it had been
+        self._began: dict[tuple[str, int], int] = {}  # by a job's uid and a run's number: when it was first said
         self._ends: list[tuple[int, int]] = []  # of runs: when it was, and when it was written down
         api.storage.listen(self._heard)
 
@@ -131,6 +132,7 @@ class Audit:
         now_ms = self._api.now_ms()
         ended_before = {run.number for run in old.status.runs if run.ended_at is not None}
         for run in new.status.runs:
+            self._began.setdefault((new.metadata.uid, run.number), now_ms)
             if run.number not in ended_before and run.ended_at is not None:
                 self._ends.append((run.ended_at, now_ms))
                 self.ended_for[new.metadata.uid, run.number] = new.status.reason or ""
@@ -143,14 +145,20 @@ class Audit:
     def _look_at_credits(self, job: UCloudJob, at_ms: int) -> None:
         if job.status.wallet is None:
             return
-        since_ms = self._api.now_ms() - DECIDED_MS
+        now_ms = self._api.now_ms()
+        since_ms = now_ms - DECIDED_MS
         earlier = {
             uid: before  # whoever decided may have known of one job's news and not yet of another's
             for uid, (changed_ms, before) in self._changed.items()
             if changed_ms >= since_ms and used_by(before, at_ms) > used_by(self.jobs[uid], at_ms)
         }
-        if self._grants.ended_at(job, at_ms, self.jobs) or self._grants.ended_at(job, at_ms, self.jobs | earlier):
+        ended = any(self._grants.ended_at(job, at_ms, jobs) for jobs in (self.jobs, self.jobs | earlier))
+        if ended or (self._is_learned_after(job, at_ms) and self._grants.others_took(job, at_ms, now_ms, self.jobs)):
             self.out_of_credits.add((job.metadata.uid, at_ms))
+
+    def _is_learned_after(self, job: UCloudJob, at_ms: int) -> bool:
+        """Say whether nobody had said by then that the job's newest run goes on: others may have spent its credits."""
+        return any(self._began[job.metadata.uid, run.number] > at_ms for run in job.status.runs[-1:])
 
     def _look_at_runs(self, job: UCloudJob) -> None:
         """No interval is charged twice, and none for more than its time at its rate."""

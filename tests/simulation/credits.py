@@ -48,6 +48,14 @@ class Grants:
             for above in self._upwards(paid_by(job))
         )
 
+    def others_took(self, job: UCloudJob, at_ms: int, now_ms: int, jobs: Jobs) -> bool:
+        """Say whether others have used by now all that a job hadn't by that instant, but for a unit of each."""
+        later = used_by(job, now_ms) - used_by(job, at_ms)
+        return any(
+            self._used_of(above, now_ms, jobs) - later + len(jobs) >= _applied(above)
+            for above in self._upwards(paid_by(job))
+        )
+
     def _used_of(self, above: Wallet, at_ms: int, jobs: Jobs) -> int:
         """Return what was used of a wallet."""
         below = {key for key in self._wallets if any(each.key == above.key for each in self._upwards(key))}
