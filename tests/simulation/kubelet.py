@@ -76,8 +76,9 @@ class Kubelets:
 
     def remove_nodes(self) -> None:
         """Delete the objects of all nodes that fell silent."""
-        for uid in self.lost & self._lives.keys():
-            self._lives[uid].node_removed.set()
+        for uid, life in self._lives.items():
+            if uid in self.lost:
+                life.node_removed.set()
 
     def end(self, uid: str, fail: str = "", *, code: int = 137) -> None:
         """Let a pod's container end now, by itself (with that code) or in one of the ways that it can fail."""

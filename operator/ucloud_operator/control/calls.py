@@ -18,7 +18,7 @@ from ucloud_operator.kube.errors import AlreadyExists, Conflict, Invalid, LeaseN
 from ucloud_operator.kube.resources import PODS, SERVICES, UCLOUDJOBS
 from ucloud_operator.lifecycle import pods as templates
 from ucloud_operator.lifecycle.decide import JOB_FINALIZER
-from ucloud_operator.lifecycle.facts import open_run, reservation_of, skew_ms
+from ucloud_operator.lifecycle.facts import open_run, reservation_of
 from ucloud_operator.lifecycle.kubelet import Pod
 from ucloud_operator.lifecycle.stops import format_stop
 from ucloud_operator.settings import FOREVER_MS
@@ -296,7 +296,7 @@ def _deadline_seconds(pod: Pod, deadline_ms: int, run: JobRun | None) -> int | N
     """
     if pod.status.start_time is None or deadline_ms >= FOREVER_MS:
         return None
-    ahead_ms = skew_ms(pod, run) if run is not None else 0
+    ahead_ms = pod.skew_ms(run.started_at) if run is not None else 0
     seconds = max(1, -(-(deadline_ms + ahead_ms - pod.status.start_time) // 1000))
     present = pod.spec.active_deadline_seconds
     return None if present is not None and present <= seconds else seconds

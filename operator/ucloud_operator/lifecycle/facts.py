@@ -109,13 +109,6 @@ def planned_end(job: UCloudJob, pods: Iterable[Pod]) -> int:
         if stop is not None and stop.reason in BILLED_TO_THE_INSTANT:
             ends_ms.append(stop.at_ms)
         if pod.finished_ms is not None:
-            ended_ms = pod.finished_ms - skew_ms(pod, run)
+            ended_ms = pod.finished_ms - pod.skew_ms(run.started_at)
             ends_ms.append(ended_ms if stop is None else billed_end_ms(ended_ms, stop))
     return max(run.started_at, min(ends_ms))
-
-
-def skew_ms(pod: Pod, run: JobRun) -> int:
-    """Return by how much a node's clock is provably ahead of ours, by what it says of a start in a run that goes on."""
-    if pod.started_ms is None:
-        return 0
-    return pod.started_ms - max(pod.metadata.creation_timestamp, min(pod.started_ms, run.started_at))

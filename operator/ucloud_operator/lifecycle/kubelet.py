@@ -188,6 +188,16 @@ class Pod(Model):
         """When the job's container ended, by the kubelet's clock."""
         return self.container.terminated.finished_at or None if self.container.terminated else None
 
+    def skew_ms(self, started_by_ms: int) -> int:
+        """Return by how much its node's clock is provably ahead of ours if its container had started by then (unix ms).
+
+        It is what is left after clamping its stamp; negative: behind.
+        """
+        stamped_ms = self.started_ms
+        if stamped_ms is None:
+            return 0
+        return stamped_ms - max(self.metadata.creation_timestamp, min(stamped_ms, started_by_ms))
+
     @cached_property
     def given_up_ms(self) -> int | None:
         """When a controller first said that it isn't there any more, if nothing was heard of it since."""

@@ -184,7 +184,7 @@ def observe_pod(pod: Pod, now_ms: int, intent: Intent = NOTHING_DECIDED) -> PodO
         return _ended(pod, now_ms, intent)
     if pod.started_ms is None:
         return _waiting(pod)
-    skew_ms = _skew_ms(pod, now_ms)
+    skew_ms = pod.skew_ms(now_ms)
     return Running(pod.started_ms - skew_ms, skew_ms, pod.is_being_deleted, pod.given_up_ms)
 
 
@@ -204,7 +204,7 @@ def lost_ms(pods: Iterable[Pod], now_ms: int) -> int:
 
 
 def _ended(pod: Pod, now_ms: int, intent: Intent) -> Ended:
-    skew_ms = _skew_ms(pod, now_ms)
+    skew_ms = pod.skew_ms(now_ms)
     started_ms = pod.started_ms - skew_ms if pod.started_ms is not None else None
     ended_ms = pod.finished_ms - skew_ms if pod.finished_ms is not None else pod.last_sign_of_life_ms
     ended_ms = min(ended_ms, now_ms)
@@ -213,14 +213,6 @@ def _ended(pod: Pod, now_ms: int, intent: Intent) -> Ended:
         ended_ms = billed_end_ms(ended_ms, stop)  # which may be a moment from now, for one that was told earlier
     earliest_ms = started_ms if started_ms is not None else pod.metadata.creation_timestamp
     return Ended(started_ms, max(earliest_ms, ended_ms), explain(pod, intent), stop, pod.rank)
-
-
-def _skew_ms(pod: Pod, now_ms: int) -> int:
-    """Return by how much the node's clock is provably ahead of ours: what is left after clamping its stamp."""
-    stamped_ms, created_ms = pod.started_ms, pod.metadata.creation_timestamp
-    if stamped_ms is None or created_ms <= stamped_ms <= now_ms:
-        return 0
-    return stamped_ms - max(created_ms, min(stamped_ms, now_ms))
 
 
 def _waiting(pod: Pod) -> Waiting:
